@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+// machine is what a CPU architecture lets a process reach: its own system call
+// table first, then the compat tables of the same kernel. A filter made for a
+// machine kills whatever enters by another table.
+type machine []table
+
+// table is one system call ABI, as a filter tells it apart and with the calls
+// that a filter has to decide. Numbers are from the kernel's syscall tables
+// (arch/x86/entry/syscalls, arch/arm/tools/syscall.tbl, asm-generic/unistd.h).
+type table struct {
+	name  string
+	audit uint32 // AUDIT_ARCH_* (linux/audit.h)
+	// nrMask is applied to the call number first. x32 calls carry the audit arch
+	// of x86-64 and bit 30; without the bit both ABIs are decided as one, which
+	// also holds on kernels that accept x32 numbers without it.
+	nrMask          uint32
+	create          []uint32 // socket and socketpair: (family, type, protocol, …)
+	socketcall      []uint32 // (call, pointer)
+	ptrace          []uint32
+	processVMWritev []uint32
+}
+
+// Calls with the same number in every table: they are younger than the
+// agreement on one number space (Linux 5.1).
+const (
+	nrIOURingSetup    = 425
+	nrIOURingEnter    = 426
+	nrIOURingRegister = 427
+	nrPidfdGetfd      = 438
+)
+
+// machines by GOARCH.
+var machines = map[string]machine{
+	"amd64": {
+		{
+			name: "x86-64 and x32", audit: 0xc000003e, nrMask: ^uint32(1 << 30),
+			create: []uint32{41, 53}, ptrace: []uint32{101, 521}, processVMWritev: []uint32{311, 540},
+		},
+		{
+			name: "i386", audit: 0x40000003,
+			create: []uint32{359, 360}, socketcall: []uint32{102}, ptrace: []uint32{26}, processVMWritev: []uint32{348},
+		},
+	},
+	"arm64": {
+		{name: "arm64", audit: 0xc00000b7, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
+		{name: "arm", audit: 0x40000028, create: []uint32{281, 288}, ptrace: []uint32{26}, processVMWritev: []uint32{377}},
+	},
+	"riscv64": {
+		{name: "riscv64", audit: 0xc00000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
+		{name: "riscv32", audit: 0x400000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
+	},
+}
+
+// hasSocketcall tells whether the machine has a table with socketcall(2).
+func (m machine) hasSocketcall() bool {
+	for _, t := range m {
+		if len(t.socketcall) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/internal/cbpf"
+)
+
+// Offsets in struct seccomp_data (linux/seccomp.h). Of an argument only the low
+// word is ever loaded: the kernel ignores what the caller put above it.
+const (
+	offNr   = 0
+	offArch = 4
+	offArg0 = 16
+	offArg1 = 24
+	offArg2 = 32
+)
+
+// Arguments that are decided about.
+const (
+	socketcallSocket     = 1 // SYS_SOCKET, linux/net.h
+	socketcallSocketpair = 8
+	ptraceAttach         = 16 // linux/ptrace.h
+	ptraceSeize          = 0x4206
+)
+
+// compile turns a policy into a filter: which table, which call, and for
+// socket(2) and socketpair(2) the steps of the kernel in its own order. Every
+// other call number ends in a constant, so the kernel serves it from a bitmap
+// and never runs the filter (seccomp_cache_prepare in kernel/seccomp.c).
+// It is pure: the machine and the limits need not be those it runs on.
+func compile(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
+	c := newCompiler(p, l)
+	if p.All {
+		return c.Assemble(c.Ret(cbpf.RetAllow))
+	}
+	create := c.create()
+	root := c.Ret(cbpf.RetKillProcess)
+	for i := len(m) - 1; i >= 0; i-- {
+		root = c.Jump(cbpf.JEQ, m[i].audit, c.calls(m[i], create), root)
+	}
+	return c.Assemble(c.Load(offArch, root))
+}
+
+type compiler struct {
+	cbpf.Builder
+	policy   engine.Policy
+	limits   engine.Limits
+	allowed  map[familyType]engine.Protocols
+	families map[int32]bool
+}
+
+type familyType struct{ family, typ int32 }
+
+func newCompiler(p engine.Policy, l engine.Limits) *compiler {
+	c := &compiler{policy: p, limits: l, allowed: map[familyType]engine.Protocols{}, families: map[int32]bool{}}
+	for _, a := range p.Expand() {
+		c.allowed[familyType{a.Family, a.Type}] = a.Protocols
+		c.families[a.Family] = true
+	}
+	return c
+}
+
+// calls decides by the number of a call.
+func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
+	allow, eperm := c.Ret(cbpf.RetAllow), c.errno(engine.EPERM)
+	// The triple is behind a pointer here: what cannot be seen is denied.
+	unseen := c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))
+	socketcall := c.Load(offArg0, c.Switch(single(unseen, socketcallSocket, socketcallSocketpair), allow))
+	// PTRACE_TRACEME stays: it makes nobody a tracer who was not one before.
+	ptrace := c.Load(offArg0, c.Switch(single(eperm, ptraceAttach, ptraceSeize), allow))
+
+	cases := single(eperm, nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd)
+	cases = append(cases, single(eperm, t.processVMWritev...)...)
+	cases = append(cases, single(create, t.create...)...)
+	cases = append(cases, single(socketcall, t.socketcall...)...)
+	cases = append(cases, single(ptrace, t.ptrace...)...)
+	decide := c.Switch(cases, allow)
+	if t.nrMask != 0 {
+		decide = c.And(t.nrMask, decide)
+	}
+	return c.Load(offNr, decide)
+}
+
+// create decides (family, type, protocol) as __sys_socket and __sock_create do.
+func (c *compiler) create() cbpf.Node {
+	einval, eafnosupport := c.errno(engine.EINVAL), c.errno(engine.EAFNOSUPPORT)
+	afMax := uint32(c.limits.AFMax)
+	badType := c.Load(offArg0, c.Jump(cbpf.JGE, afMax, eafnosupport, einval))
+
+	cases := []cbpf.Case{{First: afMax, Last: ^uint32(0), Node: eafnosupport}}
+	for family := range c.limits.AFMax {
+		cases = append(cases, cbpf.Case{First: uint32(family), Last: uint32(family), Node: c.types(family)})
+	}
+	families := c.Load(offArg0, c.Switch(cases, eafnosupport))
+
+	known := c.And(uint32(engine.TypeMask), c.Jump(cbpf.JGE, uint32(c.limits.SockMax), badType, families))
+	badFlags := ^uint32(engine.TypeMask | engine.TypeFlags)
+	return c.Load(offArg1, c.Jump(cbpf.JSET, badFlags, einval, known))
+}
+
+// types decides by the type of a family's request, whose flags and range have
+// been checked. The builder drops the load where the type makes no difference.
+func (c *compiler) types(family int32) cbpf.Node {
+	var cases []cbpf.Case
+	for typ := range c.limits.SockMax {
+		cases = append(cases, cbpf.Case{First: uint32(typ), Last: uint32(typ), Node: c.protocols(family, typ)})
+	}
+	return c.Load(offArg1, c.And(uint32(engine.TypeMask), c.Switch(cases, cases[0].Node)))
+}
+
+// protocols decides by the protocol of one family and type. The builder drops
+// the load where no protocol is allowed.
+func (c *compiler) protocols(family, typ int32) cbpf.Node {
+	allowed, deny := c.answer(family, typ)
+	if allowed.Any {
+		return c.Ret(cbpf.RetAllow)
+	}
+	return c.Load(offArg2, c.Switch(single(c.Ret(cbpf.RetAllow), allowed.List...), c.errno(deny)))
+}
+
+// answer is what the policy says about a family and type within the limits, as
+// the program passed them: the protocols that it allows there and the errno of
+// all others.
+func (c *compiler) answer(family, typ int32) (allowed engine.Protocols, deny engine.Errno) {
+	family, typ, _ = engine.Request{Family: family, Type: typ}.Triple()
+	allowed, hasType := c.allowed[familyType{family, typ}]
+	cause := engine.NoFamily
+	switch {
+	case hasType:
+		cause = engine.NoProto
+	case c.families[family]:
+		cause = engine.NoType
+	}
+	return allowed, c.policy.DenyErrno.Errno(cause)
+}
+
+func (c *compiler) errno(e engine.Errno) cbpf.Node { return c.Ret(cbpf.RetErrno(uint16(e))) }
+
+// single makes a case of each value.
+func single[T int32 | uint32 | int](node cbpf.Node, values ...T) []cbpf.Case {
+	cases := make([]cbpf.Case, len(values))
+	for i, v := range values {
+		cases[i] = cbpf.Case{First: uint32(v), Last: uint32(v), Node: node}
+	}
+	return cases
+}

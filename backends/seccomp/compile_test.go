@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/internal/cbpf"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// policies are those whose filters are compared with the reference, one of
+// each shape that the compiler treats in its own way.
+func policies(t testing.TB) map[string]engine.Policy {
+	t.Helper()
+	out := map[string]engine.Policy{"none": {}}
+	for _, text := range []string{
+		"all", "unix", "unix/raw", "tcp", "unix,udp", "inet/*/tcp", "inet/*/0", "inet6/seqpacket", "netlink/raw/route", "packet/raw/0x0300",
+		"packet/packet", "inet,packet/packet/0x0300", "vsock/stream/0", "phonet", "phonet/dgram/1,phonet/seqpacket/0", "llc/stream/7",
+		"inet/*/132,inet6/stream", "unspec", "mctp,250", "unix/200", "alg/seqpacket,inet/raw/255,inet/stream/mptcp",
+	} {
+		p, err := engine.ParseAllow(engine.SplitRules(text), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		out[text] = p
+	}
+	return out
+}
+
+// randomPolicy has rules of all shapes, crowded enough to touch each other.
+func randomPolicy(r *rand.Rand, rules int) engine.Policy {
+	var p engine.Policy
+	for len(p.Rules) < rules {
+		rule := engine.Rule{Family: r.Int32N(48), Type: r.Int32N(12) - 1, Protocol: engine.Any}
+		if r.IntN(3) > 0 {
+			rule.Protocol = []int32{0, 1, 2, 6, 17, 40, 58, 132, 255, 256, 262, 768, 65534, r.Int32N(65535)}[r.IntN(14)]
+		}
+		if (engine.Policy{Rules: []engine.Rule{rule}}).Validate() == nil {
+			p.Rules = append(p.Rules, rule)
+		}
+	}
+	p.DenyErrno = engine.DenyErrno(r.IntN(2))
+	return p
+}
+
+// randomRequest is near the bounds and near the policy more often than not.
+func randomRequest(r *rand.Rand, p engine.Policy) engine.Request {
+	pick := func(v ...int32) int32 { return v[r.IntN(len(v))] }
+	q := engine.Request{
+		Family:   pick(r.Int32N(48), r.Int32N(48), -1, 45, 46, 47, 1<<31-1, -1<<31, int32(r.Uint32())),
+		Type:     pick(r.Int32N(11), r.Int32N(11), r.Int32N(16), int32(r.Uint32())),
+		Protocol: pick(0, 1, 2, 6, 17, 40, 58, 132, 255, 256, 262, 768, 65534, 65535, 65536+6, -1, -1<<31, r.Int32N(65535), int32(r.Uint32())),
+	}
+	if len(p.Rules) > 0 && r.IntN(2) == 0 {
+		rule := p.Rules[r.IntN(len(p.Rules))]
+		q.Family = rule.Family
+		if r.IntN(2) == 0 && rule.Type >= 0 {
+			q.Type = rule.Type
+		}
+		if r.IntN(2) == 0 && rule.Protocol >= 0 {
+			q.Protocol = rule.Protocol + pick(0, 0, 0, 1, -1, 1<<16)
+		}
+	}
+	return engine.Request{Family: q.Family, Type: q.Type | pick(0, 0, 0, engine.SockCloexec, engine.SockNonblock, engine.TypeFlags, 16, 1<<30, -1<<31), Protocol: q.Protocol}
+}
+
+// wide puts garbage above the low word of an argument, as a caller may.
+func wide(r *rand.Rand, v int32) uint64 {
+	return uint64(uint32(v)) | uint64(r.Uint32()&-uint32(r.IntN(2)))<<32
+}
+
+// want is the verdict of the reference as a filter's return value.
+func want(p engine.Policy, q engine.Request, l engine.Limits) uint32 {
+	if p.All {
+		return cbpf.RetAllow // the kernel itself refuses what is malformed
+	}
+	v := p.Decide(q, l)
+	if v.Allowed {
+		return cbpf.RetAllow
+	}
+	return cbpf.RetErrno(uint16(v.Errno))
+}
+
+func mustCompile(t testing.TB, p engine.Policy, m machine, l engine.Limits) cbpf.Program {
+	t.Helper()
+	prog, err := compile(p, m, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cbpf.Check(prog); err != nil {
+		t.Fatalf("the kernel would refuse the filter of %v: %v", p, err)
+	}
+	return prog
+}
+
+func run(t testing.TB, prog cbpf.Program, d cbpf.Data) uint32 {
+	t.Helper()
+	got, _, err := prog.Run(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// checkCreate compares the filter with the reference on n random requests
+// through every call of every table of the machine.
+func checkCreate(t *testing.T, r *rand.Rand, p engine.Policy, m machine, l engine.Limits, n int) {
+	t.Helper()
+	prog := mustCompile(t, p, m, l)
+	for range n {
+		q := randomRequest(r, p)
+		table := m[r.IntN(len(m))]
+		nr := table.create[r.IntN(len(table.create))]
+		if table.nrMask != 0 && r.IntN(2) == 0 {
+			nr |= ^table.nrMask
+		}
+		d := cbpf.Data{Nr: int32(nr), Arch: table.audit, IP: r.Uint64(), Args: [6]uint64{wide(r, q.Family), wide(r, q.Type), wide(r, q.Protocol), r.Uint64()}}
+		if got, want := run(t, prog, d), want(p, q, l); got != want {
+			t.Fatalf("%s call %d, %+v: filter returns %#x, the reference says %#x; policy %v", table.name, nr, q, got, want, p)
+		}
+	}
+}
+
+func TestCompileAgreesWithReference(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	limits := []engine.Limits{engine.KnownLimits, {AFMax: 45, SockMax: 11}, {AFMax: 60, SockMax: 13}, {AFMax: 46, SockMax: 16}}
+	for goarch, m := range machines {
+		t.Run(goarch, func(t *testing.T) {
+			for _, l := range limits {
+				for _, p := range policies(t) {
+					checkCreate(t, r, p, m, l, 2000)
+					p.DenyErrno = engine.DenyUnsupported
+					checkCreate(t, r, p, m, l, 2000)
+				}
+				for _, rules := range []int{1, 3, 8, 64, 200} {
+					checkCreate(t, r, randomPolicy(r, rules), m, l, 20_000)
+				}
+			}
+		})
+	}
+}
+
+// TestOtherCalls pins what is decided beside socket and socketpair, and that
+// every other call is a constant, which the kernel serves without the filter.
+func TestOtherCalls(t *testing.T) {
+	p := policies(t)["tcp"]
+	eperm, eacces := cbpf.RetErrno(uint16(engine.EPERM)), cbpf.RetErrno(uint16(engine.EACCES))
+	for goarch, m := range machines {
+		prog := mustCompile(t, p, m, engine.KnownLimits)
+		for _, table := range m {
+			byArg := slices.Concat(table.create, table.socketcall, table.ptrace)
+			denied := slices.Concat([]uint32{425, 426, 427, 438}, table.processVMWritev)
+			for nr := range uint32(1024) {
+				if slices.Contains(byArg, nr) {
+					continue
+				}
+				want := cbpf.RetAllow
+				if slices.Contains(denied, nr) {
+					want = eperm
+				}
+				got, constant := cbpf.ConstantFor(prog, int32(nr), table.audit)
+				if !constant || got != want {
+					t.Errorf("%s %s call %d: %#x, constant %v; want %#x", goarch, table.name, nr, got, constant, want)
+				}
+			}
+			at := func(nr uint32, arg0 uint64) uint32 {
+				return run(t, prog, cbpf.Data{Nr: int32(nr), Arch: table.audit, Args: [6]uint64{arg0}})
+			}
+			for _, nr := range table.socketcall {
+				for call := range uint64(25) {
+					want := cbpf.RetAllow
+					if call == 1 || call == 8 {
+						want = eacces
+					}
+					if got := at(nr, call|0xdead<<32); got != want {
+						t.Errorf("%s socketcall %d: %#x, want %#x", table.name, call, got, want)
+					}
+				}
+			}
+			for _, nr := range table.ptrace {
+				for request, want := range map[uint64]uint32{0: cbpf.RetAllow, 7: cbpf.RetAllow, 16: eperm, 0x4206: eperm, 0x4200: cbpf.RetAllow} {
+					if got := at(nr, request); got != want {
+						t.Errorf("%s ptrace %#x: %#x, want %#x", table.name, request, got, want)
+					}
+				}
+			}
+		}
+		for _, arch := range []uint32{0, 0xc0000015, 0x80000016, ^uint32(0)} {
+			if got := run(t, prog, cbpf.Data{Nr: 1, Arch: arch}); got != cbpf.RetKillProcess {
+				t.Errorf("%s: a call by arch %#x returns %#x; it should kill", goarch, arch, got)
+			}
+		}
+	}
+}
+
+// TestPolicyAll loads nothing that could narrow: not even an unknown arch.
+func TestPolicyAll(t *testing.T) {
+	prog := mustCompile(t, engine.Policy{All: true}, machines["amd64"], engine.KnownLimits)
+	if len(prog) != 1 || run(t, prog, cbpf.Data{Nr: 425, Arch: 1}) != cbpf.RetAllow {
+		t.Errorf("the filter of all is\n%v", prog)
+	}
+	if c := New().Assess(engine.Policy{All: true}, engine.Support{Limits: engine.KnownLimits}); len(c.Narrowings)+len(c.Gaps)+len(c.Unseen) > 0 {
+		t.Errorf("all has findings: %+v", c)
+	}
+}
+
+// TestFlatCost: a decision takes few more instructions with 500 rules than
+// with one, since it is a search and not a chain.
+func TestFlatCost(t *testing.T) {
+	var p engine.Policy
+	for i := range int32(500) {
+		p.Rules = append(p.Rules, engine.Rule{Family: 1 + i%45, Type: 1 + i/45%5, Protocol: 2 * i})
+	}
+	prog := mustCompile(t, p, machines["amd64"], engine.KnownLimits)
+	most := 0
+	for _, rule := range p.Rules {
+		d := cbpf.Data{Nr: 41, Arch: 0xc000003e, Args: [6]uint64{uint64(rule.Family), uint64(rule.Type), uint64(rule.Protocol)}}
+		verdict, executed, err := prog.Run(d)
+		if err != nil || verdict != cbpf.RetAllow {
+			t.Fatalf("%v: %#x, %v", rule, verdict, err)
+		}
+		most = max(most, executed)
+	}
+	t.Logf("500 rules: %d instructions, at most %d executed", len(prog), most)
+	if most > 40 {
+		t.Errorf("a decision executes %d instructions", most)
+	}
+}
+
+func TestTooLongPolicy(t *testing.T) {
+	var p engine.Policy
+	for i := range int32(10_000) {
+		p.Rules = append(p.Rules, engine.Rule{Family: 17, Type: 3, Protocol: 3 * i})
+	}
+	_, err := New().Prepare(p, engine.Support{Available: true, Limits: engine.KnownLimits})
+	if err == nil || !strings.Contains(err.Error(), "4096") {
+		t.Errorf("error %v does not name the kernel's limit", err)
+	}
+	if c := New().Assess(p, engine.Support{Limits: engine.KnownLimits}); len(c.Gaps) != 1 || c.Gaps[0].ID != engine.FindingCreate {
+		t.Errorf("a policy that does not fit is no gap: %+v", c)
+	}
+}
+
+// TestGolden pins the bytes: same policy, same filter, on every run.
+func TestGolden(t *testing.T) {
+	for _, text := range []string{"none", "unix", "tcp"} {
+		for goarch, m := range machines {
+			path := filepath.Join("testdata", text+"_"+goarch+".golden")
+			got := mustCompile(t, policies(t)[text], m, engine.KnownLimits).String()
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if errors.Is(err, os.ErrNotExist) || string(want) != got {
+				t.Errorf("%s is stale (%v): look at the change, then go test ./backends/seccomp -run Golden -update", path, err)
+			}
+		}
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	f.Add(uint64(1), uint64(2), uint8(3))
+	f.Fuzz(func(t *testing.T, a, b uint64, rules uint8) {
+		r := rand.New(rand.NewPCG(a, b))
+		goarchs := []string{"amd64", "arm64", "riscv64"}
+		l := engine.Limits{AFMax: 1 + r.Int32N(70), SockMax: 1 + r.Int32N(16)}
+		checkCreate(t, r, randomPolicy(r, int(rules)), machines[goarchs[r.IntN(3)]], l, 200)
+	})
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/internal/cbpf"
+	"github.com/sockade/sockade/internal/sys"
+)
+
+// Enforce implements [engine.Layer]. It sets no_new_privs, without which a
+// filter would need CAP_SYS_ADMIN and a setuid program could be confused by it.
+func (l layer) Enforce(scope engine.Scope) error {
+	if err := cbpf.Check(l.prog); err != nil {
+		return fmt.Errorf("BUG(seccomp): filter that the kernel would refuse: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("seccomp: set no_new_privs: %w", err)
+	}
+	if scope == engine.Thread {
+		return explainLoad("the calling thread", len(l.prog), sys.SeccompFilter(l.prog, 0))
+	}
+	return explainLoad("all threads", len(l.prog), sys.SeccompFilter(l.prog, unix.SECCOMP_FILTER_FLAG_TSYNC))
+}
+
+// explainLoad adds what the errnos of seccomp(2) mean for somebody who loads a
+// filter that has passed the kernel's checks.
+func explainLoad(who string, length int, err error) error {
+	if err == nil {
+		return nil
+	}
+	var thread *sys.ThreadError
+	hint := ""
+	switch {
+	case errors.As(err, &thread):
+		hint = "; it has a filter that the calling thread has not: restrict before starting threads that filter themselves"
+	case errors.Is(err, unix.ENOMEM):
+		// The kernel counts after its conversion to eBPF, which has more of them.
+		hint = fmt.Sprintf("; all filters of a task together may have 32768 eBPF instructions and this one adds more than %d: nest fewer sandboxes or write fewer rules", length)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
+		hint = "; an outer sandbox or a kernel without CONFIG_SECCOMP_FILTER denies seccomp(2): use another backend"
+	}
+	return fmt.Errorf("seccomp: load filter on %s: %w%s", who, err, hint)
+}

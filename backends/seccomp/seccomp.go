@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/internal/cbpf"
+)
+
+// compileFunc makes the filter of a policy for a machine with these limits.
+type compileFunc func(engine.Policy, machine, engine.Limits) (cbpf.Program, error)
+
+type backend struct {
+	name    string
+	compile compileFunc
+	// missing says why the compiler is not in this binary.
+	missing string
+}
+
+// New returns the backend with Sockade's own compiler, which is in every build.
+func New() engine.Backend { return backend{name: "seccomp", compile: compile} }
+
+// Name implements [engine.Backend].
+func (b backend) Name() string { return b.name }
+
+// Probe implements [engine.Backend]: on a throwaway thread it loads a filter
+// that changes the errno of one socket call and makes that call.
+func (b backend) Probe() engine.Support {
+	if b.missing != "" {
+		return engine.Support{Reason: b.missing}
+	}
+	if machines[runtime.GOARCH] == nil {
+		return engine.Support{Reason: "no syscall table for " + runtime.GOARCH + " here; supported are amd64, arm64 and riscv64"}
+	}
+	return probe()
+}
+
+// Assess implements [engine.Backend].
+func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
+	var c engine.Coverage
+	if _, err := b.compile(p, machines[runtime.GOARCH], s.Limits); err != nil {
+		c.Gaps = append(c.Gaps, engine.Finding{
+			ID: engine.FindingCreate, What: "no socket rule of the policy", Why: err.Error(),
+			Fix: "write fewer rules: whole families or types in place of single protocols",
+		})
+	} else {
+		c.Covers = append(c.Covers, "socket and socketpair by family, type and protocol")
+	}
+	if p.Ports.Restricted() {
+		c.Gaps = append(c.Gaps, gapPorts)
+	}
+	if p.FDs.Receive == engine.ReceivePolicy {
+		c.Gaps = append(c.Gaps, gapReceive)
+	}
+	if p.All {
+		return c
+	}
+	if machines[runtime.GOARCH].hasSocketcall() {
+		c.Narrowings = append(c.Narrowings, narrowSocketcall)
+	}
+	c.Narrowings = append(c.Narrowings, narrowIOURing, narrowAttach)
+	c.Unseen = append(c.Unseen, unseenProcMem)
+	return c
+}
+
+// Prepare implements [engine.Backend].
+func (b backend) Prepare(p engine.Policy, s engine.Support) (engine.Layer, error) {
+	prog, err := b.compile(p, machines[runtime.GOARCH], s.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("%s: compile policy: %w", b.name, err)
+	}
+	return layer{prog}, nil
+}
+
+// layer is a filter that is ready to load.
+type layer struct{ prog cbpf.Program }
+
+// Close implements [engine.Layer].
+func (layer) Close() error { return nil }
+
+// What a seccomp filter does not do as the policy says. docs/limits.md has the
+// same list for readers.
+var (
+	gapPorts = engine.Finding{
+		ID: engine.FindingPorts, What: "TCP and UDP ports",
+		Why: "connect(2) and bind(2) take the address behind a pointer, which a seccomp filter cannot read",
+		Fix: "remove [ports], or use a backend that sees addresses: landlock or bpflsm",
+	}
+	gapReceive = engine.Finding{
+		ID: engine.FindingReceive, What: "sockets that are received over UNIX sockets",
+		Why: "a seccomp filter does not see which files a message carries",
+		Fix: `set [fds] receive = "any", or use the bpflsm backend`,
+	}
+	narrowSocketcall = engine.Finding{
+		ID: engine.FindingSocketcall, What: "socket and socketpair through socketcall(2), which some 32-bit x86 programs use (Go, glibc before 2.22)",
+		Why: "its arguments are behind a pointer, so every one is denied",
+		Fix: "run a 64-bit build, or use a backend that has no such narrowing: landlock or bpflsm",
+	}
+	narrowIOURing = engine.Finding{
+		ID: engine.FindingIOURing, What: "io_uring, all of it: io_uring_setup(2) fails with EPERM as under kernel.io_uring_disabled=2",
+		Why: "IORING_OP_SOCKET makes sockets that a seccomp filter does not see",
+		Fix: "programs fall back to plain system calls; else use a backend that has no such narrowing: landlock or bpflsm",
+	}
+	narrowAttach = engine.Finding{
+		ID: engine.FindingAttach, What: "attaching to processes: PTRACE_ATTACH, PTRACE_SEIZE, process_vm_writev(2), pidfd_getfd(2) fail with EPERM",
+		Why: "a process outside the sandbox could be made to create or hand over sockets, and a filter cannot tell which process is meant",
+		Fix: "run debuggers outside the sandbox (gdb may start a program inside: PTRACE_TRACEME works); else use landlock or bpflsm",
+	}
+	unseenProcMem = engine.Finding{
+		ID: engine.FindingProcMem, What: "writes to /proc/PID/mem of processes of the same user outside the sandbox",
+		Why: "they are plain file writes, which a seccomp filter cannot tell from others",
+		Fix: "run the command as a user of its own, or set kernel.yama.ptrace_scope=1",
+	}
+)
