@@ -23,6 +23,8 @@ const (
 	socketcallSocketpair = 8
 	ptraceAttach         = 16 // linux/ptrace.h
 	ptraceSeize          = 0x4206
+
+	afInet = 2 // with SOCK_PACKET it stands for AF_PACKET
 )
 
 // compile turns a policy into a filter: which table, which call, and for
@@ -31,8 +33,11 @@ const (
 // and never runs the filter (seccomp_cache_prepare in kernel/seccomp.c).
 // It is pure: the machine and the limits need not be those it runs on.
 func compile(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
-	c := newCompiler(p, l)
-	if p.All {
+	return newCompiler(p, l).filter(m)
+}
+
+func (c *compiler) filter(m machine) (cbpf.Program, error) {
+	if c.policy.All {
 		return c.Assemble(c.Ret(cbpf.RetAllow))
 	}
 	create := c.create()
@@ -103,6 +108,9 @@ func (c *compiler) create() cbpf.Node {
 // types decides by the type of a family's request, whose flags and range have
 // been checked. The builder drops the load where the type makes no difference.
 func (c *compiler) types(family int32) cbpf.Node {
+	if !c.families[family] && family != afInet {
+		return c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))
+	}
 	var cases []cbpf.Case
 	for typ := range c.limits.SockMax {
 		cases = append(cases, cbpf.Case{First: uint32(typ), Last: uint32(typ), Node: c.protocols(family, typ)})

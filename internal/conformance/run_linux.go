@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sockade/sockade/engine"
+)
+
+// Run holds every backend to the reference. Divergences are in the report; an
+// error means that the run could not be made.
+func Run(ctx context.Context, c Config) (Report, error) {
+	c = c.withDefaults()
+	report := Report{Kernel: kernelRelease(), Seed: c.Seed, Backends: []Result{}, Missing: []Missing{}}
+	fd, err := unix.MemfdCreate("sockade-conformance", unix.MFD_CLOEXEC)
+	if err != nil {
+		return report, fmt.Errorf("conformance: create table: %w", err)
+	}
+	table := os.NewFile(uintptr(fd), "table")
+	defer table.Close()
+	if err := table.Truncate(int64(tableBytes())); err != nil {
+		return report, fmt.Errorf("conformance: create table: %w", err)
+	}
+
+	entries := entriesHere(ctx, c, &report)
+	base, err := c.child(ctx, kindBaseline, table, job{Thin: c.Thin, Entries: entries})
+	if err != nil {
+		return report, err
+	}
+	report.Reference = base.Result
+	report.Reference.Name = "reference"
+	report.Missing = append(report.Missing, base.Missing...)
+	for _, m := range base.Missing {
+		entries = slices.DeleteFunc(entries, func(name string) bool { return name == m.Name })
+	}
+	err = c.runBackends(ctx, table, entries, &report)
+	return report, err
+}
+
+func (c Config) withDefaults() Config {
+	if c.Cases == nil {
+		c.Cases = Cases(c.Seed)
+	}
+	c.Thin = max(c.Thin, 1)
+	if c.Jobs == 0 {
+		c.Jobs = runtime.NumCPU()
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 5 * time.Minute
+	}
+	return c
+}
+
+// entriesHere lists the entries to try; int 0x80 kills where it does not exist.
+func entriesHere(ctx context.Context, c Config, report *Report) []string {
+	_, err := c.child(ctx, kindInt80, nil, job{})
+	var out []string
+	for _, e := range allEntries() {
+		if err != nil && needsInt80(e.name) {
+			report.Missing = append(report.Missing, Missing{e.name, "this kernel has no i386 system calls (CONFIG_IA32_EMULATION, ia32_emulation=1)"})
+			continue
+		}
+		out = append(out, e.name)
+	}
+	return out
+}
+
+// runBackends runs one child for each backend and case, some at a time.
+func (c Config) runBackends(ctx context.Context, table *os.File, entries []string, report *Report) error {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		first error
+		done  int
+		slots = make(chan struct{}, c.Jobs)
+		total = len(c.Backends) * len(c.Cases)
+	)
+	report.Backends = make([]Result, len(c.Backends))
+	for n, b := range c.Backends {
+		result := &report.Backends[n]
+		*result = Result{Name: b.Name(), Entries: []EntryResult{}, Diverged: []Divergence{}, Skipped: []Missing{}}
+		support := b.Probe()
+		for _, k := range c.Cases {
+			if reason := tooLong(b, support, k); reason != "" {
+				result.Skipped = append(result.Skipped, Missing{k.Name, reason})
+				total--
+				continue
+			}
+			wg.Add(1)
+			slots <- struct{}{}
+			go func() {
+				defer wg.Done()
+				defer func() { <-slots }()
+				a, err := c.child(ctx, kindConform, table, job{b.Name(), k, c.Thin, entries})
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					if first == nil {
+						first = err
+					}
+					return
+				}
+				result.add(a.Result)
+				if done++; c.Progress != nil {
+					c.Progress(done, total)
+				}
+			}()
+		}
+	}
+	wg.Wait()
+	return first
+}
+
+// tooLong tells why a backend cannot take a policy at all.
+func tooLong(b engine.Backend, s engine.Support, k Case) string {
+	for _, g := range b.Assess(k.Policy, s).Gaps {
+		if g.ID == engine.FindingCreate {
+			return g.Why
+		}
+	}
+	return ""
+}
+
+// child runs this program again as a child and returns its answer. One that is
+// killed, that is silent, or that reports an error is an error.
+func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (answer, error) {
+	name := strings.TrimSpace(fmt.Sprintf("conformance child %s %s %s", kind, j.Backend, j.Case.Name))
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", name, err)
+	}
+	defer r.Close()
+	text, err := json.Marshal(j)
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", name, err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{childName, kind}
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), &stderr
+	cmd.ExtraFiles = []*os.File{table, w}
+	if table == nil {
+		cmd.ExtraFiles[0] = w
+	}
+	err = cmd.Start()
+	_ = w.Close()
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", name, err)
+	}
+	var a answer
+	readErr := json.NewDecoder(r).Decode(&a)
+	if err := cmd.Wait(); err != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		return a, fmt.Errorf("%s: %w: %s", name, err, line)
+	}
+	switch {
+	case readErr != nil:
+		return a, fmt.Errorf("%s: ended without an answer: %w", name, readErr)
+	case a.Err != "":
+		return a, fmt.Errorf("%s: %s", name, a.Err)
+	}
+	return a, nil
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sys
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// From linux/io_uring.h.
+const (
+	IORingSetupSQPoll = 1 << 1
+
+	ioringOpSocket       = 45
+	ioringEnterGetEvents = 1 << 0
+	ioringEnterSQWakeup  = 1 << 1
+	ioringOffSQRing      = 0
+	ioringOffCQRing      = 0x8000000
+	ioringOffSQEs        = 0x10000000
+	ioringSQNeedWakeup   = 1 << 0
+)
+
+type ioRingParams struct {
+	sqEntries, cqEntries, flags, sqThreadCPU, sqThreadIdle, features, wqFD uint32
+	_                                                                      [3]uint32
+	sq                                                                     struct {
+		head, tail, mask, entries, flags, dropped, array, _ uint32
+		_                                                   uint64
+	}
+	cq struct {
+		head, tail, mask, entries, overflow, cqes, flags, _ uint32
+		_                                                   uint64
+	}
+}
+
+// ioRingSQE is struct io_uring_sqe as IORING_OP_SOCKET uses it: fd is the
+// family, off the type, length the protocol.
+type ioRingSQE struct {
+	opcode, flags  uint8
+	ioprio         uint16
+	fd             int32
+	off, addr      uint64
+	length, rwFlag uint32
+	userData       uint64
+	_              [3]uint64
+}
+
+type ioRingCQE struct {
+	userData uint64
+	res      int32
+	flags    uint32
+}
+
+// Ring is an io_uring that makes sockets, for tests and conformance runs.
+type Ring struct {
+	FD      int
+	params  ioRingParams
+	sq, cq  []byte
+	sqes    []ioRingSQE
+	sqeMap  []byte
+	pending uint32
+}
+
+// NewRing calls io_uring_setup(2) and maps the rings. entries is a power of two.
+func NewRing(entries, flags uint32) (*Ring, error) {
+	r := &Ring{}
+	r.params.flags = flags
+	r.params.sqThreadIdle = 10_000 // milliseconds
+	fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(entries), uintptr(unsafe.Pointer(&r.params)), 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	r.FD = int(fd)
+	p := &r.params
+	var err error
+	mapRing := func(offset int64, size uint32) []byte {
+		if err != nil {
+			return nil
+		}
+		var m []byte
+		m, err = unix.Mmap(r.FD, offset, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+		return m
+	}
+	r.sq = mapRing(ioringOffSQRing, p.sq.array+4*p.sqEntries)
+	r.cq = mapRing(ioringOffCQRing, p.cq.cqes+uint32(unsafe.Sizeof(ioRingCQE{}))*p.cqEntries)
+	r.sqeMap = mapRing(ioringOffSQEs, uint32(unsafe.Sizeof(ioRingSQE{}))*p.sqEntries)
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("map io_uring: %w", err)
+	}
+	r.sqes = unsafe.Slice((*ioRingSQE)(unsafe.Pointer(&r.sqeMap[0])), p.sqEntries)
+	return r, nil
+}
+
+// Close unmaps and closes the ring.
+func (r *Ring) Close() {
+	for _, m := range [][]byte{r.sq, r.cq, r.sqeMap} {
+		if m != nil {
+			_ = unix.Munmap(m)
+		}
+	}
+	_ = unix.Close(r.FD)
+}
+
+func (r *Ring) word(ring []byte, offset uint32) *uint32 {
+	return (*uint32)(unsafe.Pointer(&ring[offset]))
+}
+
+// Queue puts an IORING_OP_SOCKET into the submission queue; false if it is full.
+// A polling kernel thread sees it at once; else Enter submits it. typ is 64 bits
+// wide in the queue, of which the kernel takes the low 32.
+func (r *Ring) Queue(family int32, typ uint64, protocol int32, userData uint64) bool {
+	p := &r.params
+	tail := r.word(r.sq, p.sq.tail)
+	if *tail-atomic.LoadUint32(r.word(r.sq, p.sq.head)) == p.sqEntries {
+		return false
+	}
+	i := *tail & *r.word(r.sq, p.sq.mask)
+	r.sqes[i] = ioRingSQE{opcode: ioringOpSocket, fd: family, off: typ, length: uint32(protocol), userData: userData}
+	*r.word(r.sq, p.sq.array+4*i) = i
+	atomic.StoreUint32(tail, *tail+1)
+	r.pending++
+	return true
+}
+
+// Enter submits what is queued and waits for one completion or more.
+func (r *Ring) Enter() error {
+	flags := uintptr(ioringEnterGetEvents)
+	if r.params.flags&IORingSetupSQPoll != 0 && atomic.LoadUint32(r.word(r.sq, r.params.sq.flags))&ioringSQNeedWakeup != 0 {
+		flags |= ioringEnterSQWakeup
+	}
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.FD), uintptr(r.pending), 1, flags, 0, 0)
+		if errno == 0 {
+			r.pending -= uint32(n)
+			return nil
+		}
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+// Reap takes one completion off the queue: res is a descriptor or -errno.
+func (r *Ring) Reap() (userData uint64, res int32, ok bool) {
+	p := &r.params
+	head := r.word(r.cq, p.cq.head)
+	if *head == atomic.LoadUint32(r.word(r.cq, p.cq.tail)) {
+		return 0, 0, false
+	}
+	i := *head & *r.word(r.cq, p.cq.mask)
+	c := *(*ioRingCQE)(unsafe.Pointer(&r.cq[p.cq.cqes+i*uint32(unsafe.Sizeof(ioRingCQE{}))]))
+	atomic.StoreUint32(head, *head+1)
+	return c.userData, c.res, true
+}
