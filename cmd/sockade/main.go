@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+
+	"github.com/sockade/sockade/internal/conformance"
+	"github.com/sockade/sockade/selector"
+)
+
+func main() {
+	// verify starts this program again as its restricted child, which this call
+	// turns into: it does not come back then.
+	conformance.Main(selector.Backends())
+	os.Exit(sockade(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/selector"
+)
+
+// probed is the JSON of probe.
+type probed struct {
+	Kernel   string          `json:"kernel"`
+	Backends []probedBackend `json:"backends"`
+}
+
+type probedBackend struct {
+	Name string `json:"name"`
+	engine.Support
+}
+
+func newProbe() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "probe",
+		Short: "Show which backends work here, and how that was found out",
+		Long: `Probe tries every backend on a thread that is thrown away: what counts is what
+happens, not a version number. It needs no privilege and restricts nothing.`,
+		Example: `  sockade probe
+  sockade probe --json | jq '.backends[] | select(.available).name'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return probe(cmd, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func probe(cmd *cobra.Command, asJSON bool) error {
+	candidates := selector.Probe()
+	out := newOutput(cmd)
+	if asJSON {
+		result := probed{Kernel: kernelRelease()}
+		for _, c := range candidates {
+			result.Backends = append(result.Backends, probedBackend{c.Backend.Name(), c.Support})
+		}
+		if err := out.json(result); err != nil {
+			return err
+		}
+		return out.flush(cmd)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "BACKEND\t%s\tWHY\n", out.bold("WORKS"))
+	for _, c := range candidates {
+		works, why := out.red("no"), c.Support.Reason
+		if c.Support.Available {
+			works, why = out.green("yes"), c.Support.Proof
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Backend.Name(), works, why)
+	}
+	_ = w.Flush() // into memory
+	limits := limitsOf(candidates)
+	fmt.Fprintf(out, "kernel %s, AF_MAX %d, SOCK_MAX %d\n", kernelRelease(), limits.AFMax, limits.SockMax)
+	return out.flush(cmd)
+}
+
+// limitsOf returns the limits that a backend found, else the known ones.
+func limitsOf(candidates []selector.Candidate) engine.Limits {
+	for _, c := range candidates {
+		if c.Support.Available && c.Support.Limits != (engine.Limits{}) {
+			return c.Support.Limits
+		}
+	}
+	return engine.KnownLimits
+}
+
+func kernelRelease() string {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}
