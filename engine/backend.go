@@ -72,6 +72,7 @@ const (
 	FindingAttach     = "ptrace-attach"
 	FindingPorts      = "ports"
 	FindingProcMem    = "proc-mem"
+	FindingBefore     = "before"
 	FindingReceive    = "fds-receive"
 )
 

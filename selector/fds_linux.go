@@ -3,6 +3,7 @@
 package selector
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -67,36 +68,87 @@ func (p Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) erro
 }
 
 // foreignFDs lists the open files outside the policy among those that matter.
+// It looks at the calling thread's descriptor table, which is the one that a
+// program that it executes gets.
 func foreignFDs(p engine.Policy, matters func(fd int) bool) ([]foreign, error) {
-	entries, err := os.ReadDir("/proc/self/fd")
+	fds, err := openFDs("/proc/thread-self/fd")
 	if err != nil {
-		return nil, fmt.Errorf("list open files: %w; sockade needs /proc to check what a command would inherit", err)
+		return nil, err
 	}
 	var out []foreign
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || !matters(fd) {
+	for _, fd := range fds {
+		if !matters(fd) {
 			continue
 		}
-		link, err := os.Readlink("/proc/self/fd/" + e.Name())
+		f, err := lookAt(fd, p)
 		switch {
-		case os.IsNotExist(err): // the descriptor of the listing itself
-			continue
+		case errors.Is(err, unix.EBADF), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTSOCK):
+			// Another thread closed it, or it is an O_PATH descriptor of a socket file.
 		case err != nil:
 			return nil, fmt.Errorf("look at fd %d: %w", fd, err)
-		case link == "anon_inode:[io_uring]":
-			out = append(out, foreign{fd, true, "an io_uring ring"})
-		case strings.HasPrefix(link, "socket:"):
-			r, err := socketTriple(fd)
-			if err != nil {
-				return nil, fmt.Errorf("look at socket fd %d: %w", fd, err)
-			}
-			if _, ok := p.Match(r); !ok {
-				out = append(out, foreign{fd, false, "socket " + r.String()})
-			}
+		case f.what != "":
+			out = append(out, f)
 		}
 	}
 	return out, nil
+}
+
+// lookAt returns what is foreign about an open file; its what is empty if
+// nothing is.
+func lookAt(fd int, p engine.Policy) (foreign, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return foreign{}, err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK:
+		r, err := socketTriple(fd)
+		if err != nil {
+			return foreign{}, err
+		}
+		if _, ok := p.Match(r); !ok {
+			return foreign{fd, false, "socket " + r.String()}, nil
+		}
+	case 0, unix.S_IFREG: // what an anonymous inode may say it is
+		link, err := os.Readlink(fmt.Sprintf("/proc/thread-self/fd/%d", fd))
+		if err != nil {
+			return foreign{}, err
+		}
+		if link == linkRing {
+			return foreign{fd, true, "an io_uring ring"}, nil
+		}
+	}
+	return foreign{}, nil
+}
+
+// linkRing is what /proc/PID/fd/N of an io_uring points to.
+const linkRing = "anon_inode:[io_uring]"
+
+// openFDs lists a directory of descriptors in /proc, without the one that it
+// takes to do so.
+func openFDs(dir string) ([]int, error) {
+	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("list open files: %s: %w: sockade looks at all of them and needs /proc: mount it", dir, err)
+	}
+	defer unix.Close(d)
+	var fds []int
+	var names []string
+	for buf := make([]byte, 2048); ; {
+		n, err := unix.Getdents(d, buf)
+		if err != nil {
+			return nil, fmt.Errorf("list open files: %s: %w", dir, err)
+		}
+		if n == 0 {
+			return fds, nil
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names[:0])
+		for _, name := range names {
+			if fd, err := strconv.Atoi(name); err == nil && fd != d {
+				fds = append(fds, fd)
+			}
+		}
+	}
 }
 
 // socketTriple asks a socket what it is. That is not always what was asked for

@@ -20,15 +20,13 @@ const (
 )
 
 func probe() engine.Support {
-	var err error
-	sys.OnThrowawayThread(func() { err = tryFilter() })
-	if err != nil {
+	if err := tryFilter(); err != nil {
 		return engine.Support{Reason: err.Error()}
 	}
 	afMax, sockMax, exact := sys.SocketLimits()
 	s := engine.Support{
 		Available: true,
-		Proof:     "a filter on a throwaway thread decided a socket(2) call by its argument",
+		Proof:     "a filter in a task of its own decided a socket(2) call by its argument",
 		Limits:    engine.Limits{AFMax: afMax, SockMax: sockMax},
 	}
 	if !exact {
@@ -37,23 +35,24 @@ func probe() engine.Support {
 	return s
 }
 
-// tryFilter restricts the calling thread to a filter that reads an argument.
+// tryFilter loads a filter that reads an argument in a task that is gone
+// afterwards, and makes the call that it decides.
 func tryFilter() error {
 	var b cbpf.Builder
 	allow, deny := b.Ret(cbpf.RetAllow), b.Ret(cbpf.RetErrno(uint16(probeErrno)))
-	var sockets []cbpf.Case
-	for _, nr := range machines[runtime.GOARCH][0].create {
-		sockets = append(sockets, cbpf.Case{First: nr, Last: nr, Node: b.Load(offArg2, b.Jump(cbpf.JEQ, probeProtocol, deny, allow))})
-	}
-	prog, err := b.Assemble(b.Load(offNr, b.Switch(sockets, allow)))
+	decide := b.Load(offArg2, b.Jump(cbpf.JEQ, probeProtocol, deny, allow))
+	prog, err := b.Assemble(b.Load(offNr, b.Switch(single(decide, machines[runtime.GOARCH][0].create...), allow)))
 	if err != nil {
 		return err
 	}
-	if err := (layer{prog}).Enforce(engine.Thread); err != nil {
-		return err
-	}
-	if errno := sys.TrySocket(0, 0, probeProtocol); errno != probeErrno {
-		return fmt.Errorf("seccomp: a loaded filter did not decide socket(2): got %v: an outer sandbox or tracer overrides it", errno)
+	load, socket, err := sys.TryFilter(prog, 0, 0, probeProtocol)
+	switch {
+	case err != nil:
+		return fmt.Errorf("seccomp: try a filter: %w: an outer sandbox denies it: use another backend", err)
+	case load != 0:
+		return explainLoad("a task of its own", len(prog), load)
+	case socket != probeErrno:
+		return fmt.Errorf("seccomp: a loaded filter did not decide socket(2): got %v: an outer sandbox or tracer overrides it", socket)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func New() engine.Backend { return backend{name: "seccomp", compile: compile} }
 // Name implements [engine.Backend].
 func (b backend) Name() string { return b.name }
 
-// Probe implements [engine.Backend]: on a throwaway thread it loads a filter
+// Probe implements [engine.Backend]: in a task of its own it loads a filter
 // that changes the errno of one socket call and makes that call.
 func (b backend) Probe() engine.Support {
 	if b.missing != "" {

@@ -18,16 +18,12 @@ func (e *ThreadError) Error() string { return fmt.Sprintf("thread %d has a diffe
 
 // SeccompFilter calls seccomp(SECCOMP_SET_MODE_FILTER) for the calling thread.
 func SeccompFilter(prog []bpf.RawInstruction, flags uintptr) error {
-	if len(prog) == 0 || len(prog) > 4096 {
-		return unix.EINVAL
+	fprog, err := sockFprog(prog)
+	if err != nil {
+		return err
 	}
-	filter := make([]unix.SockFilter, len(prog))
-	for i, in := range prog {
-		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
-	}
-	fprog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&fprog)))
-	runtime.KeepAlive(filter)
+	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(fprog)))
+	runtime.KeepAlive(fprog)
 	if errno != 0 {
 		return errno
 	}
@@ -35,4 +31,29 @@ func SeccompFilter(prog []bpf.RawInstruction, flags uintptr) error {
 		return &ThreadError{TID: int(r)}
 	}
 	return nil
+}
+
+// TryFilter loads the filter [Elsewhere] and makes a socket(2) call under it:
+// the errnos of both. It sets no_new_privs there.
+func TryFilter(prog []bpf.RawInstruction, family, typ, protocol int32) (load, socket unix.Errno, err error) {
+	fprog, err := sockFprog(prog)
+	if err != nil {
+		return 0, 0, err
+	}
+	calls := []Call{
+		{Nr: unix.SYS_PRCTL, Args: [6]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}},
+		{Nr: unix.SYS_SECCOMP, Args: [6]uintptr{unix.SECCOMP_SET_MODE_FILTER, 0, Pointer(fprog)}},
+		{Nr: unix.SYS_SOCKET, Args: [6]uintptr{uintptr(family), uintptr(typ), uintptr(protocol)}},
+	}
+	err = Elsewhere(calls)
+	runtime.KeepAlive(fprog)
+	return calls[1].Errno(), calls[2].Errno(), err
+}
+
+func sockFprog(prog []bpf.RawInstruction) (*unix.SockFprog, error) {
+	if len(prog) == 0 || len(prog) > 4096 {
+		return nil, unix.EINVAL
+	}
+	// The same struct by another name: u16 code, u8 jt and jf, u32 k.
+	return &unix.SockFprog{Len: uint16(len(prog)), Filter: (*unix.SockFilter)(unsafe.Pointer(&prog[0]))}, nil
 }
