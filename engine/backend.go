@@ -9,9 +9,9 @@ import "slices"
 type Backend interface {
 	// Name is the word that --backend takes.
 	Name() string
-	// Probe finds out by behaviour whether the mechanism works here. It leaves
-	// the calling thread and process as they were.
-	Probe() Support
+	// Probe finds out whether the mechanism works here. It leaves the calling
+	// thread and process as they were.
+	Probe(Depth) Support
 	// Assess tells what the mechanism would and would not enforce of the policy.
 	Assess(Policy, Support) Coverage
 	// Prepare does all that can fail and be taken back.
@@ -26,6 +26,17 @@ type Layer interface {
 	// Close releases what Prepare took; what is enforced stays.
 	Close() error
 }
+
+// Depth says how far a probe goes.
+type Depth int
+
+const (
+	// Trial proves it by behaviour, in a task that is gone afterwards.
+	Trial Depth = iota
+	// Inquiry asks the kernel. It takes a tenth of the time and is for a caller
+	// that tries at once what it then enforces.
+	Inquiry
+)
 
 // Scope says whom Layer.Enforce restricts.
 type Scope int

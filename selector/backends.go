@@ -26,10 +26,16 @@ type Candidate struct {
 }
 
 // Probe tries every backend and restricts nothing.
-func Probe() []Candidate {
+func Probe() []Candidate { return probe(engine.Trial) }
+
+// Inquire asks the kernel about every backend. It is enough, and quicker, before
+// [Plan.Exec], which tries what it enforces.
+func Inquire() []Candidate { return probe(engine.Inquiry) }
+
+func probe(d engine.Depth) []Candidate {
 	var out []Candidate
 	for _, b := range Backends() {
-		out = append(out, Candidate{b, b.Probe()})
+		out = append(out, Candidate{b, b.Probe(d)})
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func New() engine.Backend { return backend{} }
 func (backend) Name() string { return "bpflsm" }
 
 // Probe implements [engine.Backend].
-func (backend) Probe() engine.Support { return engine.Support{Reason: notBuilt} }
+func (backend) Probe(engine.Depth) engine.Support { return engine.Support{Reason: notBuilt} }
 
 // Assess implements [engine.Backend].
 func (backend) Assess(engine.Policy, engine.Support) engine.Coverage {

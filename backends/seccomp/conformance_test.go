@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestConformance is what "sockade verify" does, over every policy and entry.
 func TestConformance(t *testing.T) {
 	for _, b := range []engine.Backend{New(), NewLibseccomp()} {
-		support := b.Probe()
+		support := b.Probe(engine.Trial)
 		if !support.Available {
 			t.Logf("%s: %s", b.Name(), support.Reason)
 			continue

@@ -15,6 +15,6 @@ func (layer) Enforce(engine.Scope) error {
 	return errors.New("seccomp: filters exist on Linux only")
 }
 
-func probe() engine.Support {
+func probe(engine.Depth) engine.Support {
 	return engine.Support{Reason: "seccomp filters exist on Linux only"}
 }

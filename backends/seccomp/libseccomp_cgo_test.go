@@ -280,7 +280,7 @@ func TestLibseccompLoads(t *testing.T) {
 		return
 	}
 	b := NewLibseccomp()
-	s := b.Probe()
+	s := b.Probe(engine.Trial)
 	if !s.Available {
 		t.Fatal(s.Reason)
 	}

@@ -19,20 +19,34 @@ const (
 	probeErrno    = unix.ENOANO
 )
 
-func probe() engine.Support {
-	if err := tryFilter(); err != nil {
+func probe(d engine.Depth) engine.Support {
+	find, proof := tryFilter, "a filter in a task of its own decided a socket(2) call by its argument"
+	if d == engine.Inquiry {
+		find, proof = askFilter, "the kernel takes filters"
+	}
+	if err := find(); err != nil {
 		return engine.Support{Reason: err.Error()}
 	}
 	afMax, sockMax, exact := sys.SocketLimits()
 	s := engine.Support{
 		Available: true,
-		Proof:     "a filter in a task of its own decided a socket(2) call by its argument",
+		Proof:     proof,
 		Limits:    engine.Limits{AFMax: afMax, SockMax: sockMax},
 	}
 	if !exact {
 		s.Proof += "; AF_MAX and SOCK_MAX are assumed: an outer sandbox hides them"
 	}
 	return s
+}
+
+// askFilter offers the kernel a filter that it cannot read: it says so where it
+// takes filters (the idiom of seccomp(2)).
+func askFilter() error {
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0)
+	if errno != unix.EFAULT {
+		return explainLoad("the calling thread", 0, errno)
+	}
+	return nil
 }
 
 // tryFilter loads a filter that reads an argument in a task that is gone

@@ -26,16 +26,16 @@ func New() engine.Backend { return backend{name: "seccomp", compile: compile} }
 // Name implements [engine.Backend].
 func (b backend) Name() string { return b.name }
 
-// Probe implements [engine.Backend]: in a task of its own it loads a filter
-// that changes the errno of one socket call and makes that call.
-func (b backend) Probe() engine.Support {
+// Probe implements [engine.Backend]: a trial loads a filter in a task of its own
+// that changes the errno of one socket call, and makes that call.
+func (b backend) Probe(d engine.Depth) engine.Support {
 	if b.missing != "" {
 		return engine.Support{Reason: b.missing}
 	}
 	if machines[runtime.GOARCH] == nil {
 		return engine.Support{Reason: "no syscall table for " + runtime.GOARCH + " here; supported are amd64, arm64 and riscv64"}
 	}
-	return probe()
+	return probe(d)
 }
 
 // Assess implements [engine.Backend].

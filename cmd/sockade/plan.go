@@ -39,7 +39,7 @@ Exit status: 0 if run would start, 1 if it would refuse, 125 if there is no plan
 }
 
 func showPlan(cmd *cobra.Command, f *planFlags, asJSON bool, args []string) error {
-	plan, err := f.plan(cmd.InOrStdin())
+	plan, err := f.plan(cmd.InOrStdin(), selector.Probe)
 	var refused *selector.RefusedError
 	if err != nil && !errors.As(err, &refused) {
 		return err

@@ -38,8 +38,9 @@ type planned struct {
 	selector.Plan
 }
 
-// plan makes the plan on this machine. With a RefusedError it is complete too.
-func (f *planFlags) plan(stdin io.Reader) (planned, error) {
+// plan makes the plan on this machine by the first of the probes that gives one.
+// With a RefusedError it is complete too.
+func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate) (planned, error) {
 	policy, err := f.policy(stdin)
 	if err != nil {
 		return planned{}, err
@@ -48,10 +49,16 @@ func (f *planFlags) plan(stdin io.Reader) (planned, error) {
 	if err != nil {
 		return planned{}, err
 	}
-	p := planned{policy: policy, candidates: selector.Probe()}
-	p.Plan, err = selector.NewPlan(policy, p.candidates, selector.Options{
-		Backends: names, BestEffort: f.bestEffort, Exact: f.exact,
-	})
+	p := planned{policy: policy}
+	for _, probe := range probes {
+		p.candidates = probe()
+		p.Plan, err = selector.NewPlan(policy, p.candidates, selector.Options{
+			Backends: names, BestEffort: f.bestEffort, Exact: f.exact,
+		})
+		if err == nil {
+			break
+		}
+	}
 	return p, explainRefusal(err)
 }
 

@@ -29,7 +29,7 @@ func newProbe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "Show which backends work here, and how that was found out",
-		Long: `Probe tries every backend on a thread that is thrown away: what counts is what
+		Long: `Probe tries every backend in a task that is thrown away: what counts is what
 happens, not a version number. It needs no privilege and restricts nothing.`,
 		Example: `  sockade probe
   sockade probe --json | jq '.backends[] | select(.available).name'`,

@@ -172,7 +172,7 @@ func baseline(j job, table errnos, a *answer) error {
 
 // conform restricts the calling thread and issues the space.
 func conform(j job, b engine.Backend, table errnos, a *answer) error {
-	support := b.Probe()
+	support := b.Probe(engine.Trial)
 	if !support.Available {
 		return fmt.Errorf("%s is not available: %s", b.Name(), support.Reason)
 	}

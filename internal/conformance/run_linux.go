@@ -92,7 +92,7 @@ func (c Config) runBackends(ctx context.Context, table *os.File, entries []strin
 	for n, b := range c.Backends {
 		result := &report.Backends[n]
 		*result = Result{Name: b.Name(), Entries: []EntryResult{}, Diverged: []Divergence{}, Skipped: []Missing{}}
-		support := b.Probe()
+		support := b.Probe(engine.Trial)
 		for _, k := range c.Cases {
 			if reason := tooLong(b, support, k); reason != "" {
 				result.Skipped = append(result.Skipped, Missing{k.Name, reason})
