@@ -32,7 +32,7 @@ type fake struct {
 
 func (f fake) Name() string                                         { return f.name }
 func (f fake) Assess(engine.Policy, engine.Support) engine.Coverage { return f.coverage }
-func (fake) Probe(engine.Depth) engine.Support                                  { panic("a plan probes") }
+func (fake) Probe(engine.Depth) engine.Support                      { panic("a plan probes") }
 func (fake) Prepare(engine.Policy, engine.Support) (engine.Layer, error) {
 	panic("a plan prepares")
 }
