@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# What CI runs is `make test`; the other targets are its parts. See CONTRIBUTING.md.
+
+GO            ?= go
+GOLANGCI_LINT  = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTESTSUM      = $(GO) run gotest.tools/gotestsum@v1.13.0
+FUZZTIME      ?= 10s
+TAGS          ?=
+export SOCKADE_SEED
+
+.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench-start golden
+
+build: ## a static binary, ./sockade
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o sockade ./cmd/sockade
+
+test: ## everything that this machine can run
+	bash .ci/test
+
+install: ## as root: the Debian packages that the tests use
+	bash .ci/install
+
+unit:
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -count=1 -timeout 15m -tags '$(TAGS)' ./...
+
+race:
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 25m ./...
+
+libseccomp: ## the second compiler; takes libseccomp-dev and gcc
+	$(GO) vet -tags libseccomp ./...
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -tags libseccomp -count=1 -timeout 15m ./backends/... ./internal/bypass
+
+cross: ## builds and vets for every supported architecture, and for another OS
+	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOARCH=$$arch $(GO) build ./... && CGO_ENABLED=0 GOARCH=$$arch $(GO) vet ./... || exit 1; done
+	CGO_ENABLED=0 GOOS=darwin $(GO) build ./engine/... ./backends/... ./selector/...
+
+lint:
+	$(GOLANGCI_LINT) run ./...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
+	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+mutants: ## shows that the conformance run catches a broken compiler
+	$(GO) test -count=1 -v -run Mutants ./backends/seccomp
+
+verify: build
+	./sockade verify
+
+bench-start: build ## start-up next to bubblewrap and landlock-restrict
+	bash .ci/bench-start
+
+golden: ## rewrites the golden files and docs/bypass.md
+	$(GO) test ./backends/seccomp ./internal/bypass ./internal/cbpf -run 'Golden|Table|Doc' -update
