@@ -10,6 +10,7 @@ import (
 
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/conformance"
+	"github.com/sockade/sockade/internal/testutil"
 )
 
 func TestMain(m *testing.M) {
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 		known = append(known, d.backend())
 	}
 	conformance.Main(known)
-	os.Exit(m.Run())
+	os.Exit(testutil.RunTests(m))
 }
 
 // TestConformance is what "sockade verify" does, over every policy and entry.

@@ -95,7 +95,7 @@ var (
 		Fix: `set [fds] receive = "any", or use the bpflsm backend`,
 	}
 	narrowSocketcall = engine.Finding{
-		ID: engine.FindingSocketcall, What: "socket and socketpair through socketcall(2), which some 32-bit x86 programs use (Go, glibc before 2.22)",
+		ID: engine.FindingSocketcall, What: "socket and socketpair through socketcall(2), which 32-bit x86 programs use that come from Go or from a glibc for old kernels, such as Debian's",
 		Why: "its arguments are behind a pointer, so every one is denied",
 		Fix: "run a 64-bit build, or use a backend that has no such narrowing: landlock or bpflsm",
 	}

@@ -19,6 +19,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/sockade/sockade/internal/testutil"
 )
 
 // The kernel is asked in a child: this test binary with childEnv set to
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testutil.RunTests(m))
 }
 
 func child(arg string, report *os.File) error {

@@ -72,49 +72,66 @@ func containsAny(s, alternatives string) bool {
 	return false
 }
 
-// TestProgram32 runs 32-bit x86 programs. glibc makes the direct calls, which
-// are exact. Go's 386 port uses socketcall(2), which the filter denies whole:
-// run says so beforehand.
+// TestProgram32 runs 32-bit x86 programs. Those that make the direct calls are
+// exact. Debian's glibc and Go's 386 port use socketcall(2), which the filter
+// denies whole: run says so beforehand.
 func TestProgram32(t *testing.T) {
 	port := web(t)
 	dir := t.TempDir()
-	t.Run("C", func(t *testing.T) {
-		connect := filepath.Join(dir, "connect32")
-		need(t, "gcc", "gcc")
-		missing := ""
-		if out, err := exec.Command("gcc", "-m32", "-o", connect, "testdata/connect32.c").CombinedOutput(); err != nil {
-			if !strings.Contains(string(out), "bits/") && !strings.Contains(string(out), "libgcc") {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			missing = "gcc has no 32-bit C library"
+	t.Run("direct calls", func(t *testing.T) {
+		connect := buildC32(t, dir, "-DDIRECT")
+		plain := run(t, connect, port)
+		if !strings.HasPrefix(plain.stdout, "HTTP/1.0 200") {
+			t.Fatalf("without a sandbox: %+v", plain)
 		}
-		testutil.Need(t, "32-bit C programs", missing, "apt-get install gcc-multilib")
-		if got := run(t, sandboxed("--allow tcp", connect, port)...); got.status != 0 || !strings.HasPrefix(got.stdout, "HTTP/1.0 200") {
-			t.Errorf("with TCP: %+v", got)
+		got := run(t, sandboxed("--allow tcp", connect, port)...)
+		if got.status != plain.status || got.stdout != plain.stdout {
+			t.Errorf("with TCP: %+v; without a sandbox: %+v", got, plain)
 		}
 		if got := run(t, sandboxed("--allow unix", connect, port)...); got.status != 1 || !strings.Contains(got.stderr, "socket: Permission denied") {
 			t.Errorf("without TCP: %+v", got)
 		}
 	})
-	t.Run("Go", func(t *testing.T) {
-		get := buildGo(t, dir, "386")
-		if got := run(t, get, "get", port); got.stdout != "hello" {
-			t.Fatalf("without a sandbox: %+v", got)
+	t.Run("C library", func(t *testing.T) { narrowed(t, "socket: Permission denied", buildC32(t, dir), port) })
+	t.Run("Go", func(t *testing.T) { narrowed(t, "permission denied", buildGo(t, dir, "386"), "get", port) })
+}
+
+// narrowed runs a program that uses socketcall(2) and prints what a server says.
+func narrowed(t *testing.T, denied string, argv ...string) {
+	t.Helper()
+	plain := run(t, argv...)
+	if plain.stdout == "" || plain.status != 0 {
+		t.Fatalf("without a sandbox: %+v", plain)
+	}
+	got := run(t, sandboxed("--allow tcp,unix", argv...)...)
+	if got.status != 1 || !strings.Contains(got.stderr, denied) {
+		t.Errorf("socketcall was not denied: %+v", got)
+	}
+	if !strings.Contains(got.stderr, "32-bit") || !strings.Contains(got.stderr, "socketcall") {
+		t.Errorf("run does not say that the narrowing hits this program: %+v", got)
+	}
+	if got := run(t, sandboxed("--allow all", argv...)...); got != plain {
+		t.Errorf("with all: %+v; without a sandbox: %+v", got, plain)
+	}
+	if got := run(t, sandboxed("--allow tcp,unix --exact", argv...)...); got.status != 125 {
+		t.Errorf("--exact started with a narrowing: %+v", got)
+	}
+}
+
+// buildC32 compiles testdata/connect32.c.
+func buildC32(t *testing.T, dir string, flags ...string) string {
+	t.Helper()
+	need(t, "gcc", "gcc")
+	out := filepath.Join(dir, "connect32"+strings.Join(flags, ""))
+	missing := ""
+	if text, err := exec.Command("gcc", append(flags, "-m32", "-o", out, "testdata/connect32.c")...).CombinedOutput(); err != nil {
+		if !strings.Contains(string(text), "bits/") && !strings.Contains(string(text), "libgcc") {
+			t.Fatalf("%v\n%s", err, text)
 		}
-		got := run(t, sandboxed("--allow tcp,unix", get, "get", port)...)
-		if got.status != 1 || !strings.Contains(got.stderr, "permission denied") {
-			t.Errorf("socketcall was not denied: %+v", got)
-		}
-		if !strings.Contains(got.stderr, "32-bit") || !strings.Contains(got.stderr, "socketcall") {
-			t.Errorf("run does not say that the narrowing hits this program: %+v", got)
-		}
-		if got := run(t, sandboxed("--allow all", get, "get", port)...); got.stdout != "hello" || got.stderr != "" {
-			t.Errorf("with all: %+v", got)
-		}
-		if got := run(t, sandboxed("--allow tcp,unix --exact", get, "get", port)...); got.status != 125 {
-			t.Errorf("--exact started with a narrowing: %+v", got)
-		}
-	})
+		missing = "gcc has no 32-bit C library"
+	}
+	testutil.Need(t, "32-bit C programs", missing, "apt-get install gcc-multilib")
+	return out
 }
 
 // buildGo compiles testdata/httpd for an architecture.

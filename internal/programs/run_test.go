@@ -44,7 +44,7 @@ func runTests(m *testing.M) int {
 			return 1
 		}
 	}
-	return m.Run()
+	return testutil.RunTests(m)
 }
 
 // result is how a command ended.

@@ -20,11 +20,17 @@ func Main(m *testing.M, children Children) {
 		}
 		os.Exit(0)
 	}
+	os.Exit(RunTests(m))
+}
+
+// RunTests runs the tests of a package whose TestMain has more to do than
+// [Main], prints how many were skipped, and returns the exit status.
+func RunTests(m *testing.M) int {
 	code := m.Run()
 	if n := Skips(); n > 0 {
 		fmt.Printf("%d skipped for lack of a capability\n", n)
 	}
-	os.Exit(code)
+	return code
 }
 
 // PipeFD returns the descriptor to which this child reports, -1 for none.

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connects to 127.0.0.1:PORT and prints the first line it gets for "GET /".
+// With DIRECT it calls socket(2) as a C library for Linux 4.3 or newer does.
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef DIRECT
+#define socket(family, type, protocol) syscall(SYS_socket, family, type, protocol)
+#endif
 
 int main(int argc, char **argv)
 {
