@@ -4,7 +4,6 @@ package selector
 
 import (
 	"fmt"
-	"runtime"
 	"syscall"
 
 	"github.com/sockade/sockade/engine"
@@ -21,12 +20,15 @@ func (e *ExecError) Error() string { return fmt.Sprintf("exec %s: %v", e.Path, e
 // Unwrap returns the errno of execve(2).
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// Exec applies the plan and replaces the process by the program at path, like
-// execve(2). It returns only with an error: an [ExecError] when the restricted
-// thread could not execute the program, any other when nothing was started.
+// Exec applies the plan to the process and replaces it by the program at path,
+// like execve(2). It returns only with an error: an [ExecError] when the
+// restricted process could not execute the program, any other when nothing was
+// started.
+//
+// It is for launchers: no other goroutine may open files meanwhile, and no thread
+// may have a descriptor table of its own (unshare(CLONE_FILES)).
 func (p Plan) Exec(path string, argv, env []string) error {
-	runtime.LockOSThread() // for good: the thread is restricted from here on
-	_, err := p.apply(engine.Thread, func() error { return p.settleFDs(survivesExec, closeFD) })
+	_, err := p.apply(engine.Process, func() error { return p.settleFDs(survivesExec, closeFD) })
 	if err != nil {
 		return err
 	}

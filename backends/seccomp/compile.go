@@ -96,9 +96,11 @@ func (c *compiler) create() cbpf.Node {
 
 	cases := []cbpf.Case{{First: afMax, Last: ^uint32(0), Node: eafnosupport}}
 	for family := range c.limits.AFMax {
-		cases = append(cases, cbpf.Case{First: uint32(family), Last: uint32(family), Node: c.types(family)})
+		if c.families[family] || family == afInet {
+			cases = append(cases, cbpf.Case{First: uint32(family), Last: uint32(family), Node: c.types(family)})
+		}
 	}
-	families := c.Load(offArg0, c.Switch(cases, eafnosupport))
+	families := c.Load(offArg0, c.Switch(cases, c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))))
 
 	known := c.And(uint32(engine.TypeMask), c.Jump(cbpf.JGE, uint32(c.limits.SockMax), badType, families))
 	badFlags := ^uint32(engine.TypeMask | engine.TypeFlags)
@@ -108,10 +110,7 @@ func (c *compiler) create() cbpf.Node {
 // types decides by the type of a family's request, whose flags and range have
 // been checked. The builder drops the load where the type makes no difference.
 func (c *compiler) types(family int32) cbpf.Node {
-	if !c.families[family] && family != afInet {
-		return c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))
-	}
-	var cases []cbpf.Case
+	cases := make([]cbpf.Case, 0, c.limits.SockMax)
 	for typ := range c.limits.SockMax {
 		cases = append(cases, cbpf.Case{First: uint32(typ), Last: uint32(typ), Node: c.protocols(family, typ)})
 	}

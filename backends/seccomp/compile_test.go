@@ -253,6 +253,31 @@ func TestTooLongPolicy(t *testing.T) {
 	}
 }
 
+// TestSurelyFits: what Assess takes to fit without a look does fit, also where
+// every type of a family has a set of protocols of its own that no interval
+// covers and no other type shares.
+func TestSurelyFits(t *testing.T) {
+	few := New().(backend).surelyFits
+	for _, families := range []int{1, 2, 5} {
+		var p engine.Policy
+		for i := range int32(few) {
+			rule := engine.Rule{Family: 17 - i%int32(families), Type: engine.Any, Protocol: 7 + 3*i}
+			if i < 11 {
+				rule.Type = i
+			}
+			p.Rules = append(p.Rules, rule)
+		}
+		prog, err := compile(p, machines["amd64"], engine.KnownLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d rules in %d families: %d instructions", few, families, len(prog))
+		if len(prog) > cbpf.MaxInsns/2 {
+			t.Errorf("%d rules take %d instructions: that is too near to the limit of %d", few, len(prog), cbpf.MaxInsns)
+		}
+	}
+}
+
 // TestGolden pins the bytes: same policy, same filter, on every run.
 func TestGolden(t *testing.T) {
 	for _, text := range []string{"none", "unix", "tcp"} {

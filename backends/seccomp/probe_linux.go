@@ -27,7 +27,7 @@ func probe(d engine.Depth) engine.Support {
 	if err := find(); err != nil {
 		return engine.Support{Reason: err.Error()}
 	}
-	afMax, sockMax, exact := sys.SocketLimits()
+	afMax, sockMax, exact := sys.SocketLimits(engine.KnownLimits.AFMax, engine.KnownLimits.SockMax)
 	s := engine.Support{
 		Available: true,
 		Proof:     proof,

@@ -16,12 +16,15 @@ type compileFunc func(engine.Policy, machine, engine.Limits) (cbpf.Program, erro
 type backend struct {
 	name    string
 	compile compileFunc
+	// surelyFits is how many rules fit into a filter whatever they are, so that
+	// the start with a usual policy compiles once and not twice.
+	surelyFits int
 	// missing says why the compiler is not in this binary.
 	missing string
 }
 
 // New returns the backend with Sockade's own compiler, which is in every build.
-func New() engine.Backend { return backend{name: "seccomp", compile: compile} }
+func New() engine.Backend { return backend{name: "seccomp", compile: compile, surelyFits: 40} }
 
 // Name implements [engine.Backend].
 func (b backend) Name() string { return b.name }
@@ -41,7 +44,7 @@ func (b backend) Probe(d engine.Depth) engine.Support {
 // Assess implements [engine.Backend].
 func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	var c engine.Coverage
-	if _, err := b.compile(p, machines[runtime.GOARCH], s.Limits); err != nil {
+	if err := b.fits(p, s); err != nil {
 		c.Gaps = append(c.Gaps, engine.Finding{
 			ID: engine.FindingCreate, What: "no socket rule of the policy", Why: err.Error(),
 			Fix: "write fewer rules: whole families or types in place of single protocols",
@@ -64,6 +67,15 @@ func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	c.Narrowings = append(c.Narrowings, narrowIOURing, narrowAttach)
 	c.Unseen = append(c.Unseen, unseenProcMem)
 	return c
+}
+
+// fits tells whether the policy fits into one filter.
+func (b backend) fits(p engine.Policy, s engine.Support) error {
+	if len(p.Rules) <= b.surelyFits {
+		return nil
+	}
+	_, err := b.compile(p, machines[runtime.GOARCH], s.Limits)
+	return err
 }
 
 // Prepare implements [engine.Backend].

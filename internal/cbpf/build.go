@@ -61,7 +61,8 @@ func (b *Builder) add(n node) Node {
 		return id
 	}
 	if b.index == nil {
-		b.index = make(map[node]Node)
+		b.index = make(map[node]Node, 64) // what a short policy takes
+		b.nodes = make([]node, 0, 64)
 	}
 	id := Node(len(b.nodes))
 	b.nodes = append(b.nodes, n)

@@ -138,7 +138,7 @@ func (e entry) issue(thin int, got func(i int, r request, errno unix.Errno)) (mi
 // baseline records the kernel's own errnos and holds the reference to them
 // where the request is malformed.
 func baseline(j job, table errnos, a *answer) error {
-	afMax, sockMax, _ := sys.SocketLimits()
+	afMax, sockMax, _ := sys.SocketLimits(engine.KnownLimits.AFMax, engine.KnownLimits.SockMax)
 	reference := newVerdicts(engine.Policy{All: true}, engine.Limits{AFMax: afMax, SockMax: sockMax})
 	for n, e := range allEntries() {
 		if !slices.Contains(j.Entries, e.name) {
