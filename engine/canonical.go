@@ -84,11 +84,16 @@ type Allowed struct {
 	Protocols    Protocols
 }
 
+// Compare orders by family, then type.
+func (a Allowed) Compare(b Allowed) int {
+	return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Type, b.Type))
+}
+
 // Expand returns the policy as raw triples, for backends that compare what the
 // kernel's access check sees and not canonical identities: "any type" as types
 // 0 to 10, every spelling of a protocol on its own. (AF_INET, SOCK_PACKET) is
-// never among them: who matches earlier must turn it into AF_PACKET first. Ascending by family, then
-// type; nil for a policy that allows all.
+// never among them: who matches earlier must turn it into AF_PACKET first.
+// Ascending; nil for a policy that allows all.
 func (p Policy) Expand() []Allowed {
 	if p.All {
 		return nil
@@ -127,8 +132,6 @@ func (p Policy) Expand() []Allowed {
 		set.List = slices.Compact(set.List)
 		out = append(out, Allowed{Family: key[0], Type: key[1], Protocols: set})
 	}
-	slices.SortFunc(out, func(a, b Allowed) int {
-		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Type, b.Type))
-	})
+	slices.SortFunc(out, Allowed.Compare)
 	return out
 }

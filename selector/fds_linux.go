@@ -134,7 +134,7 @@ func openFDs(dir string) ([]int, error) {
 	defer unix.Close(d)
 	var fds []int
 	var names []string
-	for buf := make([]byte, 2048); ; {
+	for buf := make([]byte, 512); ; { // on the stack, which need not grow for it
 		n, err := unix.Getdents(d, buf)
 		if err != nil {
 			return nil, fmt.Errorf("list open files: %s: %w", dir, err)

@@ -32,9 +32,13 @@ const (
 	nrPidfdGetfd      = 438
 )
 
-// machines by GOARCH.
-var machines = map[string]machine{
-	"amd64": {
+// machines are those that there are filters for. It is a list and no map, which
+// would be filled at every start.
+var machines = []struct {
+	goarch string
+	tables machine
+}{
+	{"amd64", machine{
 		{
 			name: "x86-64 and x32", audit: 0xc000003e, nrMask: ^uint32(1 << 30),
 			create: []uint32{41, 53}, ptrace: []uint32{101, 521}, processVMWritev: []uint32{311, 540},
@@ -43,15 +47,25 @@ var machines = map[string]machine{
 			name: "i386", audit: 0x40000003,
 			create: []uint32{359, 360}, socketcall: []uint32{102}, ptrace: []uint32{26}, processVMWritev: []uint32{348},
 		},
-	},
-	"arm64": {
+	}},
+	{"arm64", machine{
 		{name: "arm64", audit: 0xc00000b7, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
 		{name: "arm", audit: 0x40000028, create: []uint32{281, 288}, ptrace: []uint32{26}, processVMWritev: []uint32{377}},
-	},
-	"riscv64": {
+	}},
+	{"riscv64", machine{
 		{name: "riscv64", audit: 0xc00000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
 		{name: "riscv32", audit: 0x400000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
-	},
+	}},
+}
+
+// machineOf returns nil for an architecture that there is no filter for.
+func machineOf(goarch string) machine {
+	for _, m := range machines {
+		if m.goarch == goarch {
+			return m.tables
+		}
+	}
+	return nil
 }
 
 // hasSocketcall tells whether the machine has a table with socketcall(2).

@@ -3,6 +3,8 @@
 package seccomp
 
 import (
+	"slices"
+
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/cbpf"
 )
@@ -50,21 +52,13 @@ func (c *compiler) filter(m machine) (cbpf.Program, error) {
 
 type compiler struct {
 	cbpf.Builder
-	policy   engine.Policy
-	limits   engine.Limits
-	allowed  map[familyType]engine.Protocols
-	families map[int32]bool
+	policy  engine.Policy
+	limits  engine.Limits
+	allowed []engine.Allowed // ascending
 }
 
-type familyType struct{ family, typ int32 }
-
 func newCompiler(p engine.Policy, l engine.Limits) *compiler {
-	c := &compiler{policy: p, limits: l, allowed: map[familyType]engine.Protocols{}, families: map[int32]bool{}}
-	for _, a := range p.Expand() {
-		c.allowed[familyType{a.Family, a.Type}] = a.Protocols
-		c.families[a.Family] = true
-	}
-	return c
+	return &compiler{policy: p, limits: l, allowed: p.Expand()}
 }
 
 // calls decides by the number of a call.
@@ -96,7 +90,7 @@ func (c *compiler) create() cbpf.Node {
 
 	cases := []cbpf.Case{{First: afMax, Last: ^uint32(0), Node: eafnosupport}}
 	for family := range c.limits.AFMax {
-		if c.families[family] || family == afInet {
+		if c.names(family) || family == afInet {
 			cases = append(cases, cbpf.Case{First: uint32(family), Last: uint32(family), Node: c.types(family)})
 		}
 	}
@@ -132,15 +126,24 @@ func (c *compiler) protocols(family, typ int32) cbpf.Node {
 // all others.
 func (c *compiler) answer(family, typ int32) (allowed engine.Protocols, deny engine.Errno) {
 	family, typ, _ = engine.Request{Family: family, Type: typ}.Triple()
-	allowed, hasType := c.allowed[familyType{family, typ}]
+	at, hasType := slices.BinarySearchFunc(c.allowed, engine.Allowed{Family: family, Type: typ}, engine.Allowed.Compare)
+	if hasType {
+		allowed = c.allowed[at].Protocols
+	}
 	cause := engine.NoFamily
 	switch {
 	case hasType:
 		cause = engine.NoProto
-	case c.families[family]:
+	case c.names(family):
 		cause = engine.NoType
 	}
 	return allowed, c.policy.DenyErrno.Errno(cause)
+}
+
+// names tells whether any rule names the family.
+func (c *compiler) names(family int32) bool {
+	at, _ := slices.BinarySearchFunc(c.allowed, engine.Allowed{Family: family}, engine.Allowed.Compare)
+	return at < len(c.allowed) && c.allowed[at].Family == family
 }
 
 func (c *compiler) errno(e engine.Errno) cbpf.Node { return c.Ret(cbpf.RetErrno(uint16(e))) }

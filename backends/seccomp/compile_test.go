@@ -136,7 +136,8 @@ func TestCompileAgreesWithReference(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	limits := []engine.Limits{engine.KnownLimits, {AFMax: 45, SockMax: 11}, {AFMax: 60, SockMax: 13}, {AFMax: 46, SockMax: 16}}
-	for goarch, m := range machines {
+	for _, here := range machines {
+		goarch, m := here.goarch, here.tables
 		t.Run(goarch, func(t *testing.T) {
 			for _, l := range limits {
 				for _, p := range policies(t) {
@@ -157,7 +158,8 @@ func TestCompileAgreesWithReference(t *testing.T) {
 func TestOtherCalls(t *testing.T) {
 	p := policies(t)["tcp"]
 	eperm, eacces := cbpf.RetErrno(uint16(engine.EPERM)), cbpf.RetErrno(uint16(engine.EACCES))
-	for goarch, m := range machines {
+	for _, here := range machines {
+		goarch, m := here.goarch, here.tables
 		prog := mustCompile(t, p, m, engine.KnownLimits)
 		for _, table := range m {
 			byArg := slices.Concat(table.create, table.socketcall, table.ptrace)
@@ -207,7 +209,7 @@ func TestOtherCalls(t *testing.T) {
 
 // TestPolicyAll loads nothing that could narrow: not even an unknown arch.
 func TestPolicyAll(t *testing.T) {
-	prog := mustCompile(t, engine.Policy{All: true}, machines["amd64"], engine.KnownLimits)
+	prog := mustCompile(t, engine.Policy{All: true}, machineOf("amd64"), engine.KnownLimits)
 	if len(prog) != 1 || run(t, prog, cbpf.Data{Nr: 425, Arch: 1}) != cbpf.RetAllow {
 		t.Errorf("the filter of all is\n%v", prog)
 	}
@@ -223,7 +225,7 @@ func TestFlatCost(t *testing.T) {
 	for i := range int32(500) {
 		p.Rules = append(p.Rules, engine.Rule{Family: 1 + i%45, Type: 1 + i/45%5, Protocol: 2 * i})
 	}
-	prog := mustCompile(t, p, machines["amd64"], engine.KnownLimits)
+	prog := mustCompile(t, p, machineOf("amd64"), engine.KnownLimits)
 	most := 0
 	for _, rule := range p.Rules {
 		d := cbpf.Data{Nr: 41, Arch: 0xc000003e, Args: [6]uint64{uint64(rule.Family), uint64(rule.Type), uint64(rule.Protocol)}}
@@ -267,7 +269,7 @@ func TestSurelyFits(t *testing.T) {
 			}
 			p.Rules = append(p.Rules, rule)
 		}
-		prog, err := compile(p, machines["amd64"], engine.KnownLimits)
+		prog, err := compile(p, machineOf("amd64"), engine.KnownLimits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +283,8 @@ func TestSurelyFits(t *testing.T) {
 // TestGolden pins the bytes: same policy, same filter, on every run.
 func TestGolden(t *testing.T) {
 	for _, text := range []string{"none", "unix", "tcp"} {
-		for goarch, m := range machines {
+		for _, here := range machines {
+			goarch, m := here.goarch, here.tables
 			path := filepath.Join("testdata", text+"_"+goarch+".golden")
 			got := mustCompile(t, policies(t)[text], m, engine.KnownLimits).String()
 			if *update {
@@ -301,8 +304,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add(uint64(1), uint64(2), uint8(3))
 	f.Fuzz(func(t *testing.T, a, b uint64, rules uint8) {
 		r := rand.New(rand.NewPCG(a, b))
-		goarchs := []string{"amd64", "arm64", "riscv64"}
 		l := engine.Limits{AFMax: 1 + r.Int32N(70), SockMax: 1 + r.Int32N(16)}
-		checkCreate(t, r, randomPolicy(r, int(rules)), machines[goarchs[r.IntN(3)]], l, 200)
+		checkCreate(t, r, randomPolicy(r, int(rules)), machines[r.IntN(len(machines))].tables, l, 200)
 	})
 }

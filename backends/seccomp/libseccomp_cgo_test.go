@@ -167,7 +167,8 @@ func TestLibseccompAgrees(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	all := policies(t)
-	for goarch, m := range machines {
+	for _, here := range machines {
+		goarch, m := here.goarch, here.tables
 		t.Run(goarch, func(t *testing.T) {
 			for i, name := range slices.Sorted(maps.Keys(all)) {
 				p := all[name]
@@ -189,7 +190,7 @@ func TestLibseccompAgreesOnRandomPolicies(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	limits := []engine.Limits{engine.KnownLimits, {AFMax: 45, SockMax: 11}, {AFMax: 60, SockMax: 13}, {AFMax: 64, SockMax: 16}, {AFMax: 1, SockMax: 1}}
-	for _, m := range []machine{machines["amd64"], machines["arm64"]} {
+	for _, m := range []machine{machineOf("amd64"), machineOf("arm64")} {
 		tooLong := 0
 		for i := range 30 {
 			l := limits[i%len(limits)]
@@ -231,8 +232,8 @@ func TestDenialsAreDisjoint(t *testing.T) {
 // TestLibseccompIsDeterministic: the same policy gives the same bytes.
 func TestLibseccompIsDeterministic(t *testing.T) {
 	p := policies(t)["unix,udp"]
-	first, _ := compileBoth(t, p, machines["amd64"], engine.KnownLimits)
-	again, _ := compileBoth(t, p, machines["amd64"], engine.KnownLimits)
+	first, _ := compileBoth(t, p, machineOf("amd64"), engine.KnownLimits)
+	again, _ := compileBoth(t, p, machineOf("amd64"), engine.KnownLimits)
 	if first.theirs.String() != again.theirs.String() {
 		t.Error("the same policy gives two programs")
 	}

@@ -41,8 +41,8 @@ func inMachine(change func(*table)) compileFunc {
 func inProtocols(change func(engine.Protocols) engine.Protocols) compileFunc {
 	return func(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
 		c := newCompiler(p, l)
-		for k, set := range c.allowed {
-			c.allowed[k] = change(set)
+		for i := range c.allowed {
+			c.allowed[i].Protocols = change(c.allowed[i].Protocols)
 		}
 		return c.filter(m)
 	}
@@ -91,9 +91,8 @@ var defects = []defect{
 		}
 	})},
 	{"no SOCK_PACKET alias: inet with any type has type 10 too", func(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
-		c := newCompiler(p, l)
-		if !c.allowed[familyType{unix.AF_INET, 0}].Any {
-			return c.filter(m)
+		if set, _ := newCompiler(p, l).answer(unix.AF_INET, 0); !set.Any {
+			return compile(p, m, l)
 		}
 		return prefixed(
 			bpf.RawInstruction{Op: opLoad, K: offArg0},

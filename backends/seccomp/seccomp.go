@@ -35,7 +35,7 @@ func (b backend) Probe(d engine.Depth) engine.Support {
 	if b.missing != "" {
 		return engine.Support{Reason: b.missing}
 	}
-	if machines[runtime.GOARCH] == nil {
+	if machineOf(runtime.GOARCH) == nil {
 		return engine.Support{Reason: "no syscall table for " + runtime.GOARCH + " here; supported are amd64, arm64 and riscv64"}
 	}
 	return probe(d)
@@ -61,7 +61,7 @@ func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if p.All {
 		return c
 	}
-	if machines[runtime.GOARCH].hasSocketcall() {
+	if machineOf(runtime.GOARCH).hasSocketcall() {
 		c.Narrowings = append(c.Narrowings, narrowSocketcall)
 	}
 	c.Narrowings = append(c.Narrowings, narrowIOURing, narrowAttach)
@@ -74,13 +74,13 @@ func (b backend) fits(p engine.Policy, s engine.Support) error {
 	if len(p.Rules) <= b.surelyFits {
 		return nil
 	}
-	_, err := b.compile(p, machines[runtime.GOARCH], s.Limits)
+	_, err := b.compile(p, machineOf(runtime.GOARCH), s.Limits)
 	return err
 }
 
 // Prepare implements [engine.Backend].
 func (b backend) Prepare(p engine.Policy, s engine.Support) (engine.Layer, error) {
-	prog, err := b.compile(p, machines[runtime.GOARCH], s.Limits)
+	prog, err := b.compile(p, machineOf(runtime.GOARCH), s.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("%s: compile policy: %w", b.name, err)
 	}

@@ -17,12 +17,10 @@ import (
 // capabilities of the machine that some scripts need: what is missing, empty
 // if nothing is, and what would change that.
 var capabilities = map[string]func() (missing, fix string){
-	"go": func() (string, string) {
-		if _, err := exec.LookPath("go"); err != nil {
-			return "there is no go tool", "put go into PATH"
-		}
-		return "", ""
-	},
+	"go":   program("go", "put go into PATH"),
+	"bash": program("bash", "apt-get install bash"),
+	"fish": program("fish", "apt-get install fish"),
+	"zsh":  program("zsh", "apt-get install zsh"),
 	"i386": func() (string, string) {
 		if runtime.GOARCH != "amd64" {
 			return "this is " + runtime.GOARCH, "run the tests on x86-64"
@@ -40,6 +38,15 @@ var capabilities = map[string]func() (missing, fix string){
 		_ = unix.Close(fd)
 		return "", ""
 	},
+}
+
+func program(name, fix string) func() (missing, fix string) {
+	return func() (string, string) {
+		if _, err := exec.LookPath(name); err != nil {
+			return "not installed", fix
+		}
+		return "", ""
+	}
 }
 
 // x86Exit is a whole 32-bit program: _exit(0).

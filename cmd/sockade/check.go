@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
@@ -25,33 +23,32 @@ type checked struct {
 	Cause engine.Cause `json:"cause"`
 }
 
-func newCheck() *cobra.Command {
+func newCheck() *command {
 	var f policyFlags
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "check [POLICY] [flags] REQUEST…",
-		Short: "Show what a policy says about single sockets",
-		Long: `Check gives the reference verdict, which every backend is held to, for calls of
+	c := &command{
+		name: "check", args: "[flags] REQUEST…", complete: completeRequests,
+		short: "Show what a policy says about single sockets",
+		long: `Check gives the reference verdict, which every backend is held to, for calls of
 socket(2) written as FAMILY/TYPE[/PROTOCOL]: names or numbers, protocol 0 if left
 out, flags after a plus sign. Numbers may be out of range, to see what malformed
 calls get; put -- before one that begins with a minus sign. "Allowed" means that
 the policy has nothing against it: the kernel may still refuse.
 
 Exit status: 0 if all are allowed, 1 if one is denied, 125 on an error.`,
-		Example: `  sockade check --allow tcp inet/stream inet/stream/mptcp
+		example: `  sockade check --allow tcp inet/stream inet/stream/mptcp
   sockade check --allow unix unix/stream+cloexec+nonblock
   sockade check --policy server.toml --json alg/seqpacket
   sockade check --allow all -- -1/99/0`,
-		ValidArgsFunction: completeRequests,
-		RunE:              func(cmd *cobra.Command, args []string) error { return check(cmd, &f, asJSON, args) },
+		run: func(s streams, args []string) error { return check(s, &f, asJSON, args) },
 	}
-	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
+	f.register(c)
+	c.toggle(&asJSON, "json", "print JSON")
+	return c
 }
 
-func check(cmd *cobra.Command, f *policyFlags, asJSON bool, args []string) error {
-	policy, err := f.policy(cmd.InOrStdin())
+func check(s streams, f *policyFlags, asJSON bool, args []string) error {
+	policy, err := f.policy(s.in)
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func check(cmd *cobra.Command, f *policyFlags, asJSON bool, args []string) error
 		results = append(results, result)
 		denied = denied || !result.Allowed
 	}
-	out := newOutput(cmd)
+	out := newOutput(s)
 	if asJSON {
 		if err := out.json(results); err != nil {
 			return err
@@ -82,7 +79,7 @@ func check(cmd *cobra.Command, f *policyFlags, asJSON bool, args []string) error
 	} else {
 		printVerdicts(out, results)
 	}
-	if err := out.flush(cmd); err != nil {
+	if err := out.flush(s); err != nil {
 		return err
 	}
 	if denied {

@@ -3,14 +3,145 @@
 package main
 
 import (
+	"embed"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
+
+// The way of a completion: the shell's script (completion/) runs "sockade
+// __complete WORD…" with the words up to the cursor → complete finds out what
+// the last one is → its completer lists candidates → the last line of the answer
+// tells the script how to go on.
+const completeCommand = "__complete"
+
+// What the last line says.
+const (
+	thenSpace   = ":space"   // a candidate is a whole word
+	thenMore    = ":more"    // it may go on
+	thenFiles   = ":files"   // file names complete it
+	thenCommand = ":command" // a command line of its own begins after so many words
+)
+
+// completer lists candidates for a word that is being typed, and how to go on.
+type completer func(word string) (candidates []string, then string)
+
+//go:embed completion
+var scripts embed.FS
+
+var shells = []string{"bash", "fish", "zsh"}
+
+func newCompletion() *command {
+	return &command{
+		name: "completion", args: "bash|fish|zsh", complete: completeWords(shells...),
+		short: "Print the completion script of a shell",
+		long: `Completion prints a script that makes a shell complete commands, flags, rules,
+requests and backends. The shell asks sockade each time, so the script does not age.`,
+		example: `  source <(sockade completion bash)
+  sockade completion zsh >"${fpath[1]}/_sockade"
+  sockade completion fish >~/.config/fish/completions/sockade.fish`,
+		run: func(s streams, args []string) error {
+			if len(args) != 1 {
+				return errors.New("completion: give one shell: bash, fish or zsh")
+			}
+			text, err := scripts.ReadFile("completion/" + args[0])
+			if err != nil || !slices.Contains(shells, args[0]) {
+				return fmt.Errorf("completion: no script for %s: give bash, fish or zsh", quote(args[0]))
+			}
+			return print(s, string(text))
+		},
+	}
+}
+
+// complete answers for the last of the words behind "sockade".
+func complete(words []string) string {
+	candidates, then := completeLast(words)
+	return strings.Join(append(candidates, then), "\n") + "\n"
+}
+
+func completeLast(words []string) (candidates []string, then string) {
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	last := len(words) - 1
+	word := words[last]
+	if last == 0 || words[0] == "help" {
+		names := []string{"help", "--help", "--version"}
+		for _, c := range subcommands {
+			names = append(names, c.name)
+		}
+		return matching(names, "", word), thenSpace
+	}
+	c := find(words[0])
+	if c == nil {
+		return nil, thenSpace
+	}
+	var value completer // of the option whose value comes next
+	for i, w := range words[1:last] {
+		switch {
+		case value != nil:
+			if w != "=" { // bash makes a word of it
+				value = nil
+			}
+		case w == "--" || !strings.HasPrefix(w, "-"):
+			if c.takesCommand {
+				first := i + 1
+				if w == "--" {
+					first++
+				}
+				return nil, fmt.Sprintf("%s %d", thenCommand, first)
+			}
+		case !strings.Contains(w, "="):
+			value = c.completerOf(w)
+		}
+	}
+	if name, typed, ok := strings.Cut(word, "="); ok && value == nil && strings.HasPrefix(word, "-") {
+		if value = c.completerOf(name); value == nil {
+			return nil, thenSpace
+		}
+		candidates, then = value(typed)
+		for i := range candidates {
+			candidates[i] = name + "=" + candidates[i]
+		}
+		return candidates, then
+	}
+	switch {
+	case value != nil && word == "=":
+		return value("")
+	case value != nil:
+		return value(word)
+	case strings.HasPrefix(word, "-"):
+		return matching(c.flagNames(), "", word), thenSpace
+	case c.takesCommand:
+		return nil, fmt.Sprintf("%s %d", thenCommand, last)
+	case c.complete != nil:
+		return c.complete(word)
+	}
+	return nil, thenSpace
+}
+
+// completerOf returns what completes the value of the option that a word names.
+func (c *command) completerOf(word string) completer {
+	name := strings.TrimLeft(word, "-")
+	for _, o := range c.options {
+		if name == o.long || name == o.letter {
+			return o.complete
+		}
+	}
+	return nil
+}
+
+func (c *command) flagNames() []string {
+	names := []string{"--help"}
+	for _, o := range c.options {
+		names = append(names, "--"+o.long)
+	}
+	return names
+}
 
 // bundles are the words that stand for several rules.
 var bundles = []string{"all", "none", "tcp", "udp", "mptcp", "icmp"}
@@ -18,37 +149,38 @@ var bundles = []string{"all", "none", "tcp", "udp", "mptcp", "icmp"}
 // highestProtocol is the highest one with a name in any family.
 const highestProtocol = 262
 
-func (f *policyFlags) complete(cmd *cobra.Command) {
-	_ = cmd.MarkFlagFilename("policy", "toml")
-	for flag, values := range map[string]cobra.CompletionFunc{
-		"allow":   listCompletion(func(word string) []string { return completeRule(word, bundles, 3) }),
-		"deny":    listCompletion(func(word string) []string { return completeRule(word, nil, 2) }),
-		"errno":   cobra.FixedCompletions([]string{"eacces", "unsupported"}, cobra.ShellCompDirectiveNoFileComp),
-		"inherit": cobra.FixedCompletions([]string{"check", "close", "keep"}, cobra.ShellCompDirectiveNoFileComp),
-	} {
-		_ = cmd.RegisterFlagCompletionFunc(flag, values)
-	}
-}
+var (
+	completeAllow = completeList(func(word string) []string { return completeRule(word, bundles, 3) })
+	completeDeny  = completeList(func(word string) []string { return completeRule(word, nil, 2) })
+)
 
-func completeBackends(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-	return listCompletion(func(string) []string {
+func completeBackends(word string) ([]string, string) {
+	return completeList(func(string) []string {
 		names := []string{"auto"}
 		for _, b := range selector.Backends() {
 			names = append(names, b.Name())
 		}
 		return names
-	})(cmd, args, text)
+	})(word)
 }
 
-func completeRequests(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
-	return matching(completeRule(text, nil, 3), "", text), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+func completeRequests(word string) ([]string, string) {
+	return matching(completeRule(word, nil, 3), "", word), thenMore
 }
 
-// listCompletion completes the last element of a comma-separated list.
-func listCompletion(words func(last string) []string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeFiles(string) ([]string, string) { return nil, thenFiles }
+
+func completeNothing(string) ([]string, string) { return nil, thenSpace }
+
+func completeWords(words ...string) completer {
+	return func(word string) ([]string, string) { return matching(words, "", word), thenSpace }
+}
+
+// completeList completes the last element of a comma-separated list.
+func completeList(words func(last string) []string) completer {
+	return func(text string) ([]string, string) {
 		at := strings.LastIndexByte(text, ',') + 1
-		return matching(words(text[at:]), text[:at], text[at:]), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		return matching(words(text[at:]), text[:at], text[at:]), thenMore
 	}
 }
 

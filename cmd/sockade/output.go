@@ -5,10 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
-
-	"github.com/spf13/cobra"
 )
 
 // output gathers what a command prints, so that it is written at once and a
@@ -19,16 +16,11 @@ type output struct {
 }
 
 // newOutput looks at where the output will go: colour is for people only.
-func newOutput(cmd *cobra.Command) *output {
-	return &output{colour: onTerminal(cmd.OutOrStdout()) && colourWanted()}
+func newOutput(s streams) *output {
+	return &output{colour: onTerminal(s.out) && colourWanted()}
 }
 
-func (o *output) flush(cmd *cobra.Command) error {
-	if _, err := cmd.OutOrStdout().Write(o.Bytes()); err != nil {
-		return fmt.Errorf("print result: %w", err)
-	}
-	return nil
-}
+func (o *output) flush(s streams) error { return print(s, o.String()) }
 
 // colourWanted follows no-color.org.
 func colourWanted() bool {

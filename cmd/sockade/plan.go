@@ -8,38 +8,35 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
 
-func newPlan() *cobra.Command {
+func newPlan() *command {
 	var f planFlags
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "plan [POLICY] [flags] [-- CMD]",
-		Short: "Show what run would do with a policy here, and why",
-		Long: `Plan shows which backends would enforce the policy, what they would let through
+	c := &command{
+		name: "plan", args: "[flags] [-- CMD]", takesCommand: true,
+		short: "Show what run would do with a policy here, and why",
+		long: `Plan shows which backends would enforce the policy, what they would let through
 although it is denied (gaps), what they would deny although it is allowed
 (narrowings), what they cannot see at all, and why each other backend is not used.
 With a command it also says which of that hits the command. Nothing is restricted.
 
 Exit status: 0 if run would start, 1 if it would refuse, 125 if there is no plan.`,
-		Example: `  sockade plan --allow unix,tcp
+		example: `  sockade plan --allow unix,tcp
   sockade plan --policy server.toml --exact
   sockade plan --allow tcp --json | jq .narrowings
   sockade plan --allow tcp -- ./program`,
-		RunE: func(cmd *cobra.Command, args []string) error { return showPlan(cmd, &f, asJSON, args) },
+		run: func(s streams, args []string) error { return showPlan(s, &f, asJSON, args) },
 	}
-	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().SetInterspersed(false)
-	return cmd
+	f.register(c)
+	c.toggle(&asJSON, "json", "print JSON")
+	return c
 }
 
-func showPlan(cmd *cobra.Command, f *planFlags, asJSON bool, args []string) error {
-	plan, err := f.plan(cmd.InOrStdin(), selector.Probe)
+func showPlan(s streams, f *planFlags, asJSON bool, args []string) error {
+	plan, err := f.plan(s.in, selector.Probe)
 	var refused *selector.RefusedError
 	if err != nil && !errors.As(err, &refused) {
 		return err
@@ -52,7 +49,7 @@ func showPlan(cmd *cobra.Command, f *planFlags, asJSON bool, args []string) erro
 		}
 		note = plan.note(path)
 	}
-	out := newOutput(cmd)
+	out := newOutput(s)
 	if asJSON {
 		if err := out.json(plan.Plan); err != nil {
 			return err
@@ -60,11 +57,11 @@ func showPlan(cmd *cobra.Command, f *planFlags, asJSON bool, args []string) erro
 	} else {
 		plan.print(out)
 	}
-	if err := out.flush(cmd); err != nil {
+	if err := out.flush(s); err != nil {
 		return err
 	}
 	if note != "" {
-		say(cmd.ErrOrStderr(), note)
+		say(s.err, note)
 	}
 	if refused != nil {
 		return &statusError{statusNegative, err}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
@@ -22,13 +20,11 @@ type planFlags struct {
 	bestEffort, exact bool
 }
 
-func (f *planFlags) register(cmd *cobra.Command) {
-	f.policyFlags.register(cmd)
-	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.backends, "backend", "b", nil, "enforce by `NAMES`: landlock, seccomp, libseccomp, bpflsm;\nseveral are layers (default auto)")
-	flags.BoolVar(&f.bestEffort, "best-effort", false, "start even if a part of the policy cannot be enforced, and\nsay which")
-	flags.BoolVar(&f.exact, "exact", false, "refuse to start if anything that the policy allows would be\ndenied")
-	_ = cmd.RegisterFlagCompletionFunc("backend", completeBackends)
+func (f *planFlags) register(c *command) {
+	f.policyFlags.register(c)
+	c.list(&f.backends, "backend", "b", "enforce by `NAMES`: landlock, seccomp, libseccomp, bpflsm;\nseveral are layers (default auto)", completeBackends)
+	c.toggle(&f.bestEffort, "best-effort", "start even if a part of the policy cannot be enforced, and\nsay which")
+	c.toggle(&f.exact, "exact", "refuse to start if anything that the policy allows would be\ndenied")
 }
 
 // planned is a plan and what it was made from.

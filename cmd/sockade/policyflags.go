@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sockade/sockade/engine"
 )
 
@@ -21,15 +19,12 @@ type policyFlags struct {
 	inherit     string
 }
 
-func (f *policyFlags) register(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringVarP(&f.file, "policy", "p", "", "policy `FILE` (TOML); - is standard input")
-	flags.StringArrayVarP(&f.allow, "allow", "a", nil, "allow `RULES`: FAMILY[/TYPE[/PROTOCOL]] or tcp, udp, mptcp, icmp,\nall, none; with commas or repeated; adds to the file")
-	flags.StringArrayVarP(&f.deny, "deny", "d", nil, "take `RULES`, FAMILY[/TYPE], out of what is allowed")
-	flags.StringVar(&f.errno, "errno", "", "`WORD` for what denied sockets fail with: eacces, or\nunsupported as on a kernel without the protocol (default eacces)")
-	flags.StringVar(&f.inherit, "inherit", "", "`WORD` for open sockets outside the policy: check refuses to\nstart, close, keep (default check)")
-	f.complete(cmd)
+func (f *policyFlags) register(c *command) {
+	c.text(&f.file, "policy", "p", "policy `FILE` (TOML); - is standard input", completeFiles)
+	c.list(&f.allow, "allow", "a", "allow `RULES`: FAMILY[/TYPE[/PROTOCOL]] or tcp, udp, mptcp, icmp,\nall, none; with commas or repeated; adds to the file", completeAllow)
+	c.list(&f.deny, "deny", "d", "take `RULES`, FAMILY[/TYPE], out of what is allowed", completeDeny)
+	c.text(&f.errno, "errno", "", "`WORD` for what denied sockets fail with: eacces, or\nunsupported as on a kernel without the protocol (default eacces)", completeWords("eacces", "unsupported"))
+	c.text(&f.inherit, "inherit", "", "`WORD` for open sockets outside the policy: check refuses to\nstart, close, keep (default check)", completeWords("check", "close", "keep"))
 }
 
 // policy reads the file, adds the flags and resolves the whole.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/engine"
@@ -24,25 +23,24 @@ type probedBackend struct {
 	engine.Support
 }
 
-func newProbe() *cobra.Command {
+func newProbe() *command {
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "probe",
-		Short: "Show which backends work here, and how that was found out",
-		Long: `Probe tries every backend in a task that is thrown away: what counts is what
+	c := &command{
+		name: "probe", args: "[flags]",
+		short: "Show which backends work here, and how that was found out",
+		long: `Probe tries every backend in a task that is thrown away: what counts is what
 happens, not a version number. It needs no privilege and restricts nothing.`,
-		Example: `  sockade probe
+		example: `  sockade probe
   sockade probe --json | jq '.backends[] | select(.available).name'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return probe(cmd, asJSON) },
+		run: func(s streams, _ []string) error { return probe(s, asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
+	c.toggle(&asJSON, "json", "print JSON")
+	return c
 }
 
-func probe(cmd *cobra.Command, asJSON bool) error {
+func probe(s streams, asJSON bool) error {
 	candidates := selector.Probe()
-	out := newOutput(cmd)
+	out := newOutput(s)
 	if asJSON {
 		result := probed{Kernel: kernelRelease()}
 		for _, c := range candidates {
@@ -51,7 +49,7 @@ func probe(cmd *cobra.Command, asJSON bool) error {
 		if err := out.json(result); err != nil {
 			return err
 		}
-		return out.flush(cmd)
+		return out.flush(s)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "BACKEND\t%s\tWHY\n", out.bold("WORKS"))
@@ -65,7 +63,7 @@ func probe(cmd *cobra.Command, asJSON bool) error {
 	_ = w.Flush() // into memory
 	limits := limitsOf(candidates)
 	fmt.Fprintf(out, "kernel %s, AF_MAX %d, SOCK_MAX %d\n", kernelRelease(), limits.AFMax, limits.SockMax)
-	return out.flush(cmd)
+	return out.flush(s)
 }
 
 // limitsOf returns the limits that a backend found, else the known ones.

@@ -7,18 +7,17 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/selector"
 )
 
-func newRun() *cobra.Command {
+func newRun() *command {
 	var f planFlags
-	cmd := &cobra.Command{
-		Use:   "run [POLICY] [flags] -- CMD [ARG…]",
-		Short: "Run a command that can create only the sockets that the policy allows",
-		Long: `Run applies the policy and then becomes the command: same process, no parent left
+	c := &command{
+		name: "run", args: "[flags] -- CMD [ARG…]", takesCommand: true,
+		short: "Run a command that can create only the sockets that the policy allows",
+		long: `Run applies the policy and then becomes the command: same process, no parent left
 behind. The policy is what --policy, --allow and --deny say together; every other
 socket is denied. What is applied cannot be taken back, and holds for whatever the
 command starts.
@@ -27,7 +26,7 @@ A policy that this machine cannot enforce in full is refused, see sockade plan.
 
 Exit status: 125 if sockade failed and ran nothing, 126 if the command cannot be
 executed, 127 if it is not found, else that of the command.`,
-		Example: `  sockade run --allow unix,tcp -- curl https://example.org
+		example: `  sockade run --allow unix,tcp -- curl https://example.org
   sockade run --allow all --deny alg,vsock,bluetooth -- make
   sockade run --allow unix --errno unsupported -- ./program
   sockade run --policy server.toml -- nginx
@@ -35,20 +34,19 @@ executed, 127 if it is not found, else that of the command.`,
   # server.toml
   allow = ["unix", "tcp", "netlink/raw/route"]
   deny_errno = "eacces"`,
-		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd, &f, args) },
+		run: func(s streams, args []string) error { return run(s, &f, args) },
 	}
-	f.register(cmd)
-	cmd.Flags().SetInterspersed(false) // what follows CMD is CMD's
-	return cmd
+	f.register(c)
+	return c
 }
 
 // run returns only with an error: else the process is the command.
-func run(cmd *cobra.Command, f *planFlags, args []string) error {
+func run(s streams, f *planFlags, args []string) error {
 	if len(args) == 0 {
 		return errors.New("run: no command: add it after --, for example sockade run --allow unix -- true")
 	}
 	// Asking the kernel is enough where it says yes: Exec tries what it enforces.
-	plan, err := f.plan(cmd.InOrStdin(), selector.Inquire, selector.Probe)
+	plan, err := f.plan(s.in, selector.Inquire, selector.Probe)
 	if err != nil {
 		return err
 	}
@@ -57,10 +55,10 @@ func run(cmd *cobra.Command, f *planFlags, args []string) error {
 		return err
 	}
 	for _, gap := range plan.Gaps { // none unless --best-effort
-		say(cmd.ErrOrStderr(), fmt.Sprintf("not enforced: %s: %s: %s", gap.What, gap.Why, gap.Fix))
+		say(s.err, fmt.Sprintf("not enforced: %s: %s: %s", gap.What, gap.Why, gap.Fix))
 	}
 	if note := plan.note(path); note != "" {
-		say(cmd.ErrOrStderr(), note)
+		say(s.err, note)
 	}
 	return execFailed(plan.Exec(path, args, os.Environ()))
 }

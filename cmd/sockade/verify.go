@@ -14,8 +14,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/conformance"
 	"github.com/sockade/sockade/selector"
@@ -38,39 +36,39 @@ type verified struct {
 
 type verifyFlags struct {
 	json, quick bool
-	seed        uint64
+	seed        string
 	backends    []string
 }
 
-func newVerify() *cobra.Command {
+func newVerify() *command {
 	var f verifyFlags
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Prove on this kernel that every backend gives the reference verdicts",
-		Long: `Verify restricts child processes by every backend that works here, with a set of
+	c := &command{
+		name: "verify", args: "[flags]",
+		short: "Prove on this kernel that every backend gives the reference verdicts",
+		long: `Verify restricts child processes by every backend that works here, with a set of
 policies, and has them ask for all combinations of family, type, flags and protocol
 through every way to a socket: native calls, 32-bit calls, socketcall, io_uring. Each
 errno is compared with the reference and with that of an unrestricted child. It needs
 no privilege; as root it is faster with an empty /proc/sys/kernel/modprobe.
 
 Exit status: 0 if there is no divergence, 1 if there is one, 125 if it could not run.`,
-		Example: `  sockade verify
+		example: `  sockade verify
   sockade verify --quick --backend seccomp
   sockade verify --seed 42 --json | jq .backends`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return verify(cmd, &f) },
+		run: func(s streams, _ []string) error { return verify(s, &f) },
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.BoolVar(&f.json, "json", false, "print JSON")
-	flags.BoolVar(&f.quick, "quick", false, fmt.Sprintf("try one request in %d only", quick))
-	flags.Uint64Var(&f.seed, "seed", 0, "`N` that the random policies follow from (default random)")
-	flags.StringArrayVarP(&f.backends, "backend", "b", nil, "try `NAMES` only (default all that work here)")
-	_ = cmd.RegisterFlagCompletionFunc("backend", completeBackends)
-	return cmd
+	c.toggle(&f.json, "json", "print JSON")
+	c.toggle(&f.quick, "quick", fmt.Sprintf("try one request in %d only", quick))
+	c.text(&f.seed, "seed", "", "`N` that the random policies follow from, 0 and up (default random)", completeNothing)
+	c.list(&f.backends, "backend", "b", "try `NAMES` only (default all that work here)", completeBackends)
+	return c
 }
 
-func verify(cmd *cobra.Command, f *verifyFlags) error {
+func verify(s streams, f *verifyFlags) error {
+	seed, err := parseSeed(f.seed)
+	if err != nil {
+		return err
+	}
 	names, err := backendNames(f.backends)
 	if err != nil {
 		return err
@@ -79,10 +77,7 @@ func verify(cmd *cobra.Command, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	config := conformance.Config{Backends: backends, Seed: f.seed, Progress: progress(cmd.ErrOrStderr())}
-	if !cmd.Flags().Changed("seed") {
-		config.Seed = uint64(rand.Uint32()) // short enough to type
-	}
+	config := conformance.Config{Backends: backends, Seed: seed, Progress: progress(s.err)}
 	if f.quick {
 		config.Thin = quick
 	}
@@ -94,7 +89,7 @@ func verify(cmd *cobra.Command, f *verifyFlags) error {
 		}
 		return fmt.Errorf("verify: %w (seed %d)", err, config.Seed)
 	}
-	out := newOutput(cmd)
+	out := newOutput(s)
 	if f.json {
 		err = out.json(verified{report, unavailable})
 	} else {
@@ -103,13 +98,25 @@ func verify(cmd *cobra.Command, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := out.flush(cmd); err != nil {
+	if err := out.flush(s); err != nil {
 		return err
 	}
 	if n := report.Divergences(); n > 0 {
 		return &statusError{statusNegative, fmt.Errorf("verify: %d divergences: this is a defect: report it with the lines above, the kernel and the seed", n)}
 	}
 	return nil
+}
+
+// parseSeed reads --seed; without it one is drawn that is short enough to type.
+func parseSeed(text string) (uint64, error) {
+	if text == "" {
+		return uint64(rand.Uint32()), nil
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("--seed: %s is not a whole number from 0 to 2^64-1: see sockade verify --help", quote(text))
+	}
+	return seed, nil
 }
 
 // available returns the backends to try, and why the others are not.
@@ -158,13 +165,13 @@ func progress(w io.Writer) func(done, total int) {
 
 func printVerified(out *output, v verified, took time.Duration) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "BACKEND\tREQUESTS\t%s\tNARROWED\tCPU SECONDS\t\n", out.bold("DIVERGENCES"))
+	fmt.Fprintf(w, "BACKEND\tREQUESTS\t%s\tNARROWED\t\n", out.bold("DIVERGENCES"))
 	for _, r := range append([]conformance.Result{v.Reference}, v.Backends...) {
 		count := out.green(strconv.Itoa(r.Divergences))
 		if r.Divergences > 0 {
 			count = out.red(strconv.Itoa(r.Divergences))
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%.1f\t\n", r.Name, r.Requests, count, r.Narrowed, r.Seconds)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t\n", r.Name, r.Requests, count, r.Narrowed)
 	}
 	_ = w.Flush() // into memory
 	for _, m := range v.Unavailable {

@@ -21,7 +21,10 @@ const maxSkip = 255
 // it; later jumps use that trampoline as long as they reach it.
 func (b *Builder) Assemble(root Node) (Program, error) {
 	b.at(root)
-	a := assembler{b: b, home: make([]int, len(b.nodes)), near: make([]int, len(b.nodes)), weight: b.weights()}
+	a := assembler{
+		b: b, out: make(Program, 0, len(b.nodes)),
+		home: make([]int, len(b.nodes)), near: make([]int, len(b.nodes)), weight: b.weights(),
+	}
 	a.emit(root)
 	if n := len(a.out); n > MaxInsns {
 		return nil, fmt.Errorf("program needs %d instructions; the kernel takes %d", n, MaxInsns)

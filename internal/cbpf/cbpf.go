@@ -71,14 +71,14 @@ const (
 	aluXor = 0xa0
 )
 
-var aluNames = map[uint16]string{
-	aluAdd: "add", aluSub: "sub", aluMul: "mul", aluDiv: "div", aluOr: "or",
-	aluAnd: "and", aluLsh: "lsh", aluRsh: "rsh", aluXor: "xor",
-}
-
-var jumpNames = map[uint16]string{
-	uint16(JEQ): "jeq", uint16(JGT): "jgt", uint16(JGE): "jge", uint16(JSET): "jset",
-}
+// Names by the operation's four bits, which are the upper half of a byte.
+var (
+	aluNames = [16]string{
+		aluAdd >> 4: "add", aluSub >> 4: "sub", aluMul >> 4: "mul", aluDiv >> 4: "div", aluOr >> 4: "or",
+		aluAnd >> 4: "and", aluLsh >> 4: "lsh", aluRsh >> 4: "rsh", aluXor >> 4: "xor",
+	}
+	jumpNames = [16]string{JEQ >> 4: "jeq", JGT >> 4: "jgt", JGE >> 4: "jge", JSET >> 4: "jset"}
+)
 
 // String is a stable disassembly: one line per instruction with its index;
 // jump targets are indexes too, the one taken when the test holds first.
@@ -129,10 +129,10 @@ func disassemble(pc int, ins bpf.RawInstruction) string {
 		operand = "x"
 	}
 	const known = 0xf0 | srcX
-	if name, ok := aluNames[ins.Op&0xf0]; ok && ins.Op&^known == classAlu {
+	if name := aluNames[ins.Op>>4&0xf]; name != "" && ins.Op&^known == classAlu {
 		return fmt.Sprintf("%-4s %s", name, operand)
 	}
-	if name, ok := jumpNames[ins.Op&0xf0]; ok && ins.Op&^known == classJmp {
+	if name := jumpNames[ins.Op>>4&0xf]; name != "" && ins.Op&^known == classJmp {
 		return fmt.Sprintf("%-4s %s, %d, %d", name, operand, next+int(ins.Jt), next+int(ins.Jf))
 	}
 	return fmt.Sprintf("?    op=%#04x jt=%d jf=%d k=%#x", ins.Op, ins.Jt, ins.Jf, k)

@@ -28,7 +28,7 @@ func (b *Builder) Switch(cases []Case, otherwise Node) Node {
 func (b *Builder) partition(cases []Case, otherwise Node) []Case {
 	sorted := slices.Clone(cases)
 	slices.SortFunc(sorted, func(x, y Case) int { return cmp.Compare(x.First, y.First) })
-	var out []Case
+	out := make([]Case, 0, 2*len(cases)+1)
 	put := func(first, last uint32, n Node) {
 		if i := len(out) - 1; i >= 0 && out[i].Node == n {
 			out[i].Last = last
@@ -96,7 +96,7 @@ func prefixTests(cs []Case) []int {
 		node   Node
 		single bool
 	}
-	var stack []run
+	stack := make([]run, 0, len(cs))
 	singles := 0
 	for i, c := range cs {
 		r := run{c.Node, c.First == c.Last}

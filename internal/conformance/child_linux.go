@@ -106,7 +106,7 @@ func (t errnos) set(entry, i int, e unix.Errno) {
 	binary.NativeEndian.PutUint16(t[entry][2*i:], uint16(e))
 }
 
-func tableBytes() int { return 2 * spaceSize * len(allEntries()) }
+func tableBytes() int { return 2 * spaceSize() * len(allEntries()) }
 
 func openTable(write bool) (errnos, error) {
 	prot := unix.PROT_READ
@@ -117,7 +117,7 @@ func openTable(write bool) (errnos, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Collect(slices.Chunk(m, 2*spaceSize)), nil
+	return slices.Collect(slices.Chunk(m, 2*spaceSize())), nil
 }
 
 // issue sends the entry's share of the space and tells every errno.

@@ -18,11 +18,18 @@ type request struct {
 // arg is the register for a low word.
 func (r request) arg(low int32) uintptr { return uintptr(uint64(r.upper)<<32 | uint64(uint32(low))) }
 
-// The values that the space is made of.
-var (
-	families  = ints(-1, 64, 255, 256, 65536+1, 65536+2, 1<<24+2, math.MaxInt32, math.MinInt32, math.MinInt32+2)
-	protocols = ints(0, 300, 512, 768, 1024, 32767, 65534, 65535, 65536, 65536+6, 65536+17, 0x7fff0300, 0x01000006,
+// The values that the space is made of. Two are functions, as every start of
+// sockade would pay for filling variables.
+func families() []int32 {
+	return ints(-1, 64, 255, 256, 65536+1, 65536+2, 1<<24+2, math.MaxInt32, math.MinInt32, math.MinInt32+2)
+}
+
+func protocols() []int32 {
+	return ints(0, 300, 512, 768, 1024, 32767, 65534, 65535, 65536, 65536+6, 65536+17, 0x7fff0300, 0x01000006,
 		math.MaxInt32, -1, -2, -255, -65536, -65536+6, math.MinInt32, math.MinInt32+6, math.MinInt32+17)
+}
+
+var (
 	// flags are or-ed to types 0 to 15; all but the first three are garbage.
 	flags = []int32{
 		engine.SockNonblock, engine.SockCloexec, engine.TypeFlags,
@@ -46,20 +53,23 @@ func ints(from, to int32, others ...int32) []int32 {
 }
 
 // spaceSize is how many requests [eachRequest] yields.
-var spaceSize = len(families) * types * (2*len(protocols) + len(flags)*len(flagProtocols))
+func spaceSize() int {
+	return len(families()) * types * (2*len(protocols()) + len(flags)*len(flagProtocols))
+}
 
 // eachRequest yields the space in a fixed order: every family with every type
 // and every protocol, upper halves zero and not; and every family with every
 // type, every pattern of flags and some protocols. thin keeps every thin-th.
 func eachRequest(thin int, yield func(i int, r request)) {
 	i := 0
+	protocols := protocols()
 	emit := func(family, typ, protocol int32, upper uint32) {
 		if i%thin == 0 {
 			yield(i, request{engine.Request{Family: family, Type: typ, Protocol: protocol}, upper})
 		}
 		i++
 	}
-	for _, family := range families {
+	for _, family := range families() {
 		for typ := range int32(types) {
 			for n, protocol := range protocols {
 				emit(family, typ, protocol, 0)

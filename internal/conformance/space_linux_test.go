@@ -24,8 +24,8 @@ func TestSpace(t *testing.T) {
 		}
 		seen[r] = true
 	})
-	if next != spaceSize {
-		t.Errorf("%d requests; spaceSize says %d", next, spaceSize)
+	if next != spaceSize() {
+		t.Errorf("%d requests; spaceSize says %d", next, spaceSize())
 	}
 	for _, r := range []engine.Request{
 		{Family: -1, Type: 0, Protocol: 0},
@@ -56,7 +56,7 @@ func TestThinSpace(t *testing.T) {
 			asked[[2]int32{r.Family, r.Type}] = true
 			withProtocol[[2]int32{r.Family, r.Protocol}] = true
 		})
-		for _, family := range families {
+		for _, family := range families() {
 			if e.pair && family == 17 {
 				continue // AF_PACKET has a share of its own, see each
 			}
@@ -68,7 +68,7 @@ func TestThinSpace(t *testing.T) {
 					t.Errorf("%s never asks for family %d type %d", e.name, family, typ)
 				}
 			}
-			for _, protocol := range protocols {
+			for _, protocol := range protocols() {
 				if !withProtocol[[2]int32{family, protocol}] && e.thin < types {
 					t.Errorf("%s never asks for family %d protocol %d", e.name, family, protocol)
 				}

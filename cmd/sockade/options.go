@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"io"
+)
+
+// option is a flag under its long name and, if it has one, its letter.
+type option struct {
+	long, letter, usage string
+	define              func(set *flag.FlagSet, name, usage string)
+	// complete completes the value; nil for a flag without one.
+	complete completer
+}
+
+// flags returns the options as a set that is ready to parse and prints nothing.
+func (c *command) flags() *flag.FlagSet {
+	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, o := range c.options {
+		o.define(set, o.long, o.usage)
+		if o.letter != "" {
+			o.define(set, o.letter, o.usage)
+		}
+	}
+	return set
+}
+
+// text adds an option with a value.
+func (c *command) text(value *string, long, letter, usage string, complete completer) {
+	c.options = append(c.options, option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
+		set.StringVar(value, name, "", usage)
+	}, complete})
+}
+
+// list adds an option that may be repeated.
+func (c *command) list(values *[]string, long, letter, usage string, complete completer) {
+	c.options = append(c.options, option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
+		set.Func(name, usage, func(value string) error {
+			*values = append(*values, value)
+			return nil
+		})
+	}, complete})
+}
+
+// toggle adds an option that is on or off.
+func (c *command) toggle(value *bool, long, usage string) {
+	c.options = append(c.options, option{long: long, usage: usage, define: func(set *flag.FlagSet, name, usage string) {
+		set.BoolVar(value, name, false, usage)
+	}})
+}
