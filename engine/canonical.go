@@ -4,7 +4,6 @@ package engine
 
 import (
 	"cmp"
-	"slices"
 )
 
 // canonical returns the type and protocol that stand for all spellings of the
@@ -98,7 +97,7 @@ func (p Policy) Expand() []Allowed {
 	if p.All {
 		return nil
 	}
-	sets := map[[2]int32]Protocols{}
+	raw := make([]Rule, 0, 24) // few rules fit on the stack
 	for _, rule := range p.Rules {
 		for typ := int32(0); typ <= maxType; typ++ {
 			if isPacketAlias(rule.Family, typ) {
@@ -108,30 +107,27 @@ func (p Policy) Expand() []Allowed {
 			if at.Type == Any && typ <= lastType {
 				at.Type = typ
 			}
-			ruleType, ruleProtocol := canonical(rule.Family, at.Type, at.Protocol)
+			ruleType, protocol := canonical(rule.Family, at.Type, at.Protocol)
 			if canonicalType(rule.Family, typ) != ruleType {
 				continue
 			}
-			key := [2]int32{rule.Family, typ}
-			set := sets[key]
-			if ruleProtocol == Any {
-				set = Protocols{Any: true}
+			raw = append(raw, Rule{rule.Family, typ, protocol})
+			if _, zero := canonical(rule.Family, typ, 0); zero == protocol {
+				raw = append(raw, Rule{rule.Family, typ, 0})
 			}
-			if !set.Any {
-				set.List = append(set.List, ruleProtocol)
-				if _, zero := canonical(rule.Family, typ, 0); zero == ruleProtocol {
-					set.List = append(set.List, 0)
-				}
-			}
-			sets[key] = set
 		}
 	}
-	out := make([]Allowed, 0, len(sets))
-	for key, set := range sets {
-		slices.Sort(set.List)
-		set.List = slices.Compact(set.List)
-		out = append(out, Allowed{Family: key[0], Type: key[1], Protocols: set})
+	out := make([]Allowed, 0, 16)
+	for _, r := range sortRules(raw) {
+		if n := len(out); n == 0 || out[n-1].Family != r.Family || out[n-1].Type != r.Type {
+			out = append(out, Allowed{Family: r.Family, Type: r.Type})
+		}
+		switch set := &out[len(out)-1].Protocols; {
+		case r.Protocol == Any: // it sorts before the others
+			set.Any = true
+		case !set.Any:
+			set.List = append(set.List, r.Protocol)
+		}
 	}
-	slices.SortFunc(out, Allowed.Compare)
 	return out
 }

@@ -22,8 +22,9 @@ type Report struct {
 
 // apply prepares every layer, runs check, and then enforces. Whatever can fail
 // comes before the first step that cannot be taken back. On error enforced
-// names the layers that are in force all the same.
-func (p Plan) apply(scope engine.Scope, check func() error) (Report, error) {
+// names the layers that are in force all the same. It returns the denied request
+// that was tried.
+func (p *Plan) apply(scope engine.Scope, check func() error) (denial, error) {
 	layers := make([]engine.Layer, 0, len(p.chosen))
 	defer func() {
 		for _, l := range layers {
@@ -33,41 +34,54 @@ func (p Plan) apply(scope engine.Scope, check func() error) (Report, error) {
 	for _, c := range p.chosen {
 		l, err := c.Backend.Prepare(p.policy, c.Support)
 		if err != nil {
-			return Report{}, err
+			return denial{}, err
 		}
 		layers = append(layers, l)
 	}
 	if err := check(); err != nil {
-		return Report{}, err
+		return denial{}, err
 	}
 	var inForce []string
 	for i, l := range layers {
 		if err := l.Enforce(scope); err != nil {
 			if len(inForce) > 0 {
-				return Report{}, fmt.Errorf("%w (already in force and irrevocable: %s)", err, strings.Join(inForce, ", "))
+				return denial{}, fmt.Errorf("%w (already in force and irrevocable: %s)", err, strings.Join(inForce, ", "))
 			}
-			return Report{}, err
+			return denial{}, err
 		}
 		inForce = append(inForce, p.Layers[i].Backend)
 	}
 	if len(layers) == 0 { // best effort where no mechanism is
-		return Report{Plan: p}, nil
+		return denial{}, nil
 	}
-	proof, err := p.tryDenied()
-	return Report{Plan: p, Proof: proof}, err
+	return p.tryDenied()
+}
+
+// denial is a request and the errno that it got; the zero value is none.
+type denial struct {
+	request engine.Request
+	errno   unix.Errno
+}
+
+// String is the proof in a [Report].
+func (d denial) String() string {
+	if d.errno == 0 {
+		return ""
+	}
+	return fmt.Sprintf("socket %v fails with %v", d.request, unix.ErrnoName(d.errno))
 }
 
 // tryDenied makes one request that the policy denies: a last look at whether
 // what is in force is what was planned.
-func (p Plan) tryDenied() (string, error) {
+func (p *Plan) tryDenied() (denial, error) {
 	limits := p.chosen[0].Support.Limits
 	r, ok := p.policy.Denied(limits)
 	if !ok {
-		return "", nil
+		return denial{}, nil
 	}
 	want := unix.Errno(p.policy.Decide(r, limits).Errno)
 	if got := sys.TrySocket(r.Family, r.Type, r.Protocol); got != want {
-		return "", fmt.Errorf("BUG(selector): socket %v gave %v with the policy in force; it should give %v", r, got, want)
+		return denial{}, fmt.Errorf("BUG(selector): socket %v gave %v with the policy in force; it should give %v", r, got, want)
 	}
-	return fmt.Sprintf("socket %v fails with %v", r, unix.ErrnoName(want)), nil
+	return denial{r, want}, nil
 }

@@ -23,4 +23,4 @@ func Restrict(engine.Policy, Options) (Report, error) { return Report{}, errLinu
 func Start(engine.Policy, *exec.Cmd, Options) (Report, error) { return Report{}, errLinux }
 
 // Exec replaces the process by a restricted program, on Linux.
-func (Plan) Exec(string, []string, []string) error { return errLinux }
+func (*Plan) Exec(string, []string, []string) error { return errLinux }

@@ -33,8 +33,9 @@ func Probe() []Candidate { return probe(engine.Trial) }
 func Inquire() []Candidate { return probe(engine.Inquiry) }
 
 func probe(d engine.Depth) []Candidate {
-	var out []Candidate
-	for _, b := range Backends() {
+	backends := Backends()
+	out := make([]Candidate, 0, len(backends))
+	for _, b := range backends {
 		out = append(out, Candidate{b, b.Probe(d)})
 	}
 	return out

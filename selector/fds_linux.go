@@ -34,7 +34,7 @@ func (e *ForeignFDsError) Error() string { return e.text }
 
 // settleFDs does what the policy says about files that are open: keep tells
 // those that matter, drop takes one away.
-func (p Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) error {
+func (p *Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) error {
 	if p.policy.All {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (p Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) erro
 // It looks at the calling thread's descriptor table, which is the one that a
 // program that it executes gets.
 func foreignFDs(p engine.Policy, matters func(fd int) bool) ([]foreign, error) {
-	fds, err := openFDs("/proc/thread-self/fd")
+	fds, err := openFDs(ownFDs())
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,14 @@ func foreignFDs(p engine.Policy, matters func(fd int) bool) ([]foreign, error) {
 		}
 	}
 	return out, nil
+}
+
+// ownFDs is where the calling thread's descriptor table is listed.
+func ownFDs() string {
+	if unix.Gettid() == unix.Getpid() {
+		return "/proc/self/fd" // the same, and half as many directories to look up
+	}
+	return "/proc/thread-self/fd"
 }
 
 // lookAt returns what is foreign about an open file; its what is empty if

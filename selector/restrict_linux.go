@@ -33,7 +33,7 @@ func Restrict(p engine.Policy, o Options) (Report, error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	report, err := plan.apply(engine.Process, plan.settleProcess)
+	tried, err := plan.apply(engine.Process, plan.settleProcess)
 	if err != nil {
 		return Report{}, err
 	}
@@ -45,6 +45,7 @@ func Restrict(p engine.Policy, o Options) (Report, error) {
 	if err := plan.settleProcess(); err != nil {
 		return Report{}, fmt.Errorf("restricted, but meanwhile another thread opened a file: %w", err)
 	}
+	report := Report{plan, tried.String()}
 	if !p.All {
 		report.Unseen = append(report.Unseen, unseenBefore)
 	}
@@ -60,7 +61,7 @@ var unseenBefore = engine.Finding{
 
 // settleProcess does what the policy says about open files, and refuses what
 // works around any policy in a process that goes on.
-func (p Plan) settleProcess() error {
+func (p *Plan) settleProcess() error {
 	if err := p.settleFDs(func(int) bool { return true }, closeFD); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (p Plan) settleProcess() error {
 
 // lookAtThread refuses a thread of io_uring, and one with open files that are
 // not the calling thread's and could be sockets.
-func (p Plan) lookAtThread(tid int) error {
+func (p *Plan) lookAtThread(tid int) error {
 	dir := fmt.Sprintf("/proc/self/task/%d/", tid)
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
@@ -123,7 +124,7 @@ func (p Plan) lookAtThread(tid int) error {
 
 // lookAtTable refuses a descriptor table in which there is a socket or a ring:
 // from here nobody can ask a socket there what it is, or close it.
-func (p Plan) lookAtTable(tid int, dir string) error {
+func (p *Plan) lookAtTable(tid int, dir string) error {
 	fds, err := openFDs(dir)
 	if err != nil {
 		return err

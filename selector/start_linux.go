@@ -28,19 +28,22 @@ func Start(p engine.Policy, cmd *exec.Cmd, o Options) (Report, error) {
 	if cmd.SysProcAttr != nil && cmd.SysProcAttr.Pdeathsig != 0 {
 		return Report{}, fmt.Errorf("start %s: Pdeathsig is not possible: it would fire when the restricted thread ends, right after the fork", cmd.Path)
 	}
-	var report Report
+	var tried denial
 	sys.OnThrowawayThread(func() {
-		report, err = plan.apply(engine.Thread, func() error { return plan.settleChildFDs(cmd) })
+		tried, err = plan.apply(engine.Thread, func() error { return plan.settleChildFDs(cmd) })
 		if err == nil {
 			err = cmd.Start()
 		}
 	})
-	return report, err
+	if err != nil {
+		return Report{}, err
+	}
+	return Report{plan, tried.String()}, nil
 }
 
 // settleChildFDs looks at what a child of this process would inherit: the files
 // that cmd names, and all that lack close-on-exec.
-func (p Plan) settleChildFDs(cmd *exec.Cmd) error {
+func (p *Plan) settleChildFDs(cmd *exec.Cmd) error {
 	named := map[int]bool{}
 	for _, f := range append([]any{cmd.Stdin, cmd.Stdout, cmd.Stderr}, files(cmd)...) {
 		if file, ok := f.(*os.File); ok && file != nil {

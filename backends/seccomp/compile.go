@@ -66,15 +66,22 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 	allow, eperm := c.Ret(cbpf.RetAllow), c.errno(engine.EPERM)
 	// The triple is behind a pointer here: what cannot be seen is denied.
 	unseen := c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))
-	socketcall := c.Load(offArg0, c.Switch(single(unseen, socketcallSocket, socketcallSocketpair), allow))
+	socketcall := c.Load(offArg0, c.Switch([]cbpf.Case{single(socketcallSocket, unseen), single(socketcallSocketpair, unseen)}, allow))
 	// PTRACE_TRACEME stays: it makes nobody a tracer who was not one before.
-	ptrace := c.Load(offArg0, c.Switch(single(eperm, ptraceAttach, ptraceSeize), allow))
+	ptrace := c.Load(offArg0, c.Switch([]cbpf.Case{single(ptraceAttach, eperm), single(ptraceSeize, eperm)}, allow))
 
-	cases := single(eperm, nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd)
-	cases = append(cases, single(eperm, t.processVMWritev...)...)
-	cases = append(cases, single(create, t.create...)...)
-	cases = append(cases, single(socketcall, t.socketcall...)...)
-	cases = append(cases, single(ptrace, t.ptrace...)...)
+	cases := make([]cbpf.Case, 0, 16)
+	for _, same := range []struct {
+		node  cbpf.Node
+		calls []uint32
+	}{
+		{eperm, []uint32{nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd}}, {eperm, t.processVMWritev},
+		{create, t.create}, {socketcall, t.socketcall}, {ptrace, t.ptrace},
+	} {
+		for _, nr := range same.calls {
+			cases = append(cases, single(nr, same.node))
+		}
+	}
 	decide := c.Switch(cases, allow)
 	if t.nrMask != 0 {
 		decide = c.And(t.nrMask, decide)
@@ -88,10 +95,10 @@ func (c *compiler) create() cbpf.Node {
 	afMax := uint32(c.limits.AFMax)
 	badType := c.Load(offArg0, c.Jump(cbpf.JGE, afMax, eafnosupport, einval))
 
-	cases := []cbpf.Case{{First: afMax, Last: ^uint32(0), Node: eafnosupport}}
+	cases := append(make([]cbpf.Case, 0, 16), cbpf.Case{First: afMax, Last: ^uint32(0), Node: eafnosupport})
 	for family := range c.limits.AFMax {
 		if c.names(family) || family == afInet {
-			cases = append(cases, cbpf.Case{First: uint32(family), Last: uint32(family), Node: c.types(family)})
+			cases = append(cases, single(uint32(family), c.types(family)))
 		}
 	}
 	families := c.Load(offArg0, c.Switch(cases, c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))))
@@ -104,9 +111,9 @@ func (c *compiler) create() cbpf.Node {
 // types decides by the type of a family's request, whose flags and range have
 // been checked. The builder drops the load where the type makes no difference.
 func (c *compiler) types(family int32) cbpf.Node {
-	cases := make([]cbpf.Case, 0, c.limits.SockMax)
+	cases := make([]cbpf.Case, 0, 16)
 	for typ := range c.limits.SockMax {
-		cases = append(cases, cbpf.Case{First: uint32(typ), Last: uint32(typ), Node: c.protocols(family, typ)})
+		cases = append(cases, single(uint32(typ), c.protocols(family, typ)))
 	}
 	return c.Load(offArg1, c.And(uint32(engine.TypeMask), c.Switch(cases, cases[0].Node)))
 }
@@ -118,7 +125,11 @@ func (c *compiler) protocols(family, typ int32) cbpf.Node {
 	if allowed.Any {
 		return c.Ret(cbpf.RetAllow)
 	}
-	return c.Load(offArg2, c.Switch(single(c.Ret(cbpf.RetAllow), allowed.List...), c.errno(deny)))
+	cases := make([]cbpf.Case, 0, 16)
+	for _, protocol := range allowed.List {
+		cases = append(cases, single(uint32(protocol), c.Ret(cbpf.RetAllow)))
+	}
+	return c.Load(offArg2, c.Switch(cases, c.errno(deny)))
 }
 
 // answer is what the policy says about a family and type within the limits, as
@@ -148,11 +159,6 @@ func (c *compiler) names(family int32) bool {
 
 func (c *compiler) errno(e engine.Errno) cbpf.Node { return c.Ret(cbpf.RetErrno(uint16(e))) }
 
-// single makes a case of each value.
-func single[T int32 | uint32 | int](node cbpf.Node, values ...T) []cbpf.Case {
-	cases := make([]cbpf.Case, len(values))
-	for i, v := range values {
-		cases[i] = cbpf.Case{First: uint32(v), Last: uint32(v), Node: node}
-	}
-	return cases
+func single(value uint32, node cbpf.Node) cbpf.Case {
+	return cbpf.Case{First: value, Last: value, Node: node}
 }

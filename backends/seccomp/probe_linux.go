@@ -4,7 +4,6 @@ package seccomp
 
 import (
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -55,7 +54,7 @@ func tryFilter() error {
 	var b cbpf.Builder
 	allow, deny := b.Ret(cbpf.RetAllow), b.Ret(cbpf.RetErrno(uint16(probeErrno)))
 	decide := b.Load(offArg2, b.Jump(cbpf.JEQ, probeProtocol, deny, allow))
-	prog, err := b.Assemble(b.Load(offNr, b.Switch(single(decide, machineOf(runtime.GOARCH)[0].create...), allow)))
+	prog, err := b.Assemble(b.Load(offNr, b.Switch([]cbpf.Case{single(unix.SYS_SOCKET, decide)}, allow)))
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ const completeCommand = "__complete"
 
 // What the last line says.
 const (
-	thenSpace   = ":space"   // a candidate is a whole word
-	thenMore    = ":more"    // it may go on
+	thenSpace   = ":"        // a candidate is a whole word
+	thenMore    = ":nospace" // it may go on
 	thenFiles   = ":files"   // file names complete it
 	thenCommand = ":command" // a command line of its own begins after so many words
 )
@@ -33,23 +33,21 @@ type completer func(word string) (candidates []string, then string)
 //go:embed completion
 var scripts embed.FS
 
-var shells = []string{"bash", "fish", "zsh"}
-
 func newCompletion() *command {
 	return &command{
-		name: "completion", args: "bash|fish|zsh", complete: completeWords(shells...),
+		name: "completion", args: "bash|fish|zsh", complete: completeWords("bash", "fish", "zsh"),
 		short: "Print the completion script of a shell",
 		long: `Completion prints a script that makes a shell complete commands, flags, rules,
 requests and backends. The shell asks sockade each time, so the script does not age.`,
 		example: `  source <(sockade completion bash)
-  sockade completion zsh >"${fpath[1]}/_sockade"
-  sockade completion fish >~/.config/fish/completions/sockade.fish`,
+  source <(sockade completion zsh)
+  sockade completion fish | source`,
 		run: func(s streams, args []string) error {
 			if len(args) != 1 {
 				return errors.New("completion: give one shell: bash, fish or zsh")
 			}
-			text, err := scripts.ReadFile("completion/" + args[0])
-			if err != nil || !slices.Contains(shells, args[0]) {
+			text, err := scripts.ReadFile("completion/sockade." + args[0])
+			if err != nil {
 				return fmt.Errorf("completion: no script for %s: give bash, fish or zsh", quote(args[0]))
 			}
 			return print(s, string(text))

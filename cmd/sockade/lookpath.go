@@ -31,11 +31,11 @@ func lookPath(name string) (string, error) {
 		path = defaultPath
 	}
 	var unusable error
-	for _, dir := range filepath.SplitList(path) {
+	for dir := range strings.SplitSeq(path, ":") {
 		if name == "" || !filepath.IsAbs(dir) {
 			continue
 		}
-		file := filepath.Join(dir, name)
+		file := strings.TrimRight(dir, "/") + "/" + name
 		err := executable(file)
 		if err == nil {
 			return file, nil

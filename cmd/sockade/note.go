@@ -13,7 +13,7 @@ import (
 // note says in one line which narrowing hits the program at hand; it is empty
 // where none is known to. A 32-bit program can be told by its header; whether
 // one needs io_uring cannot, and is not guessed at.
-func (p planned) note(path string) string {
+func (p *planned) note(path string) string {
 	i := slices.IndexFunc(p.Narrowings, isSocketcall)
 	if i < 0 || !isX86Program32(path) {
 		return ""
@@ -24,7 +24,7 @@ func (p planned) note(path string) string {
 }
 
 // withoutSocketcall names the backends that see through socketcall(2).
-func (p planned) withoutSocketcall() []string {
+func (p *planned) withoutSocketcall() []string {
 	var names []string
 	for _, c := range p.candidates {
 		if slices.ContainsFunc(c.Backend.Assess(p.policy, c.Support).Narrowings, isSocketcall) {

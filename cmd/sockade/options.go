@@ -28,16 +28,23 @@ func (c *command) flags() *flag.FlagSet {
 	return set
 }
 
+func (c *command) add(o option) {
+	if c.options == nil {
+		c.options = make([]option, 0, 10) // at once: this is part of every start
+	}
+	c.options = append(c.options, o)
+}
+
 // text adds an option with a value.
 func (c *command) text(value *string, long, letter, usage string, complete completer) {
-	c.options = append(c.options, option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
+	c.add(option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
 		set.StringVar(value, name, "", usage)
 	}, complete})
 }
 
 // list adds an option that may be repeated.
 func (c *command) list(values *[]string, long, letter, usage string, complete completer) {
-	c.options = append(c.options, option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
+	c.add(option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
 		set.Func(name, usage, func(value string) error {
 			*values = append(*values, value)
 			return nil
@@ -47,7 +54,7 @@ func (c *command) list(values *[]string, long, letter, usage string, complete co
 
 // toggle adds an option that is on or off.
 func (c *command) toggle(value *bool, long, usage string) {
-	c.options = append(c.options, option{long: long, usage: usage, define: func(set *flag.FlagSet, name, usage string) {
+	c.add(option{long: long, usage: usage, define: func(set *flag.FlagSet, name, usage string) {
 		set.BoolVar(value, name, false, usage)
 	}})
 }

@@ -69,7 +69,7 @@ func showPlan(s streams, f *planFlags, asJSON bool, args []string) error {
 	return nil
 }
 
-func (p planned) print(out *output) {
+func (p *planned) print(out *output) {
 	fmt.Fprintf(out, "%s %s\n", out.bold("policy:"), summary(p.policy))
 	section(out, "enforced by", len(p.Layers))
 	for _, l := range p.Layers {

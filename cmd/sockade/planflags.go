@@ -36,16 +36,16 @@ type planned struct {
 
 // plan makes the plan on this machine by the first of the probes that gives one.
 // With a RefusedError it is complete too.
-func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate) (planned, error) {
+func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate) (*planned, error) {
 	policy, err := f.policy(stdin)
 	if err != nil {
-		return planned{}, err
+		return nil, err
 	}
 	names, err := backendNames(f.backends)
 	if err != nil {
-		return planned{}, err
+		return nil, err
 	}
-	p := planned{policy: policy}
+	p := &planned{policy: policy}
 	for _, probe := range probes {
 		p.candidates = probe()
 		p.Plan, err = selector.NewPlan(policy, p.candidates, selector.Options{

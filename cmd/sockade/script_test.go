@@ -85,6 +85,17 @@ func TestEveryCommandHasExamples(t *testing.T) {
 	}
 }
 
+// Help is read in a terminal: no line may be so long that it breaks.
+func TestHelpFits(t *testing.T) {
+	for _, s := range subcommands {
+		for line := range strings.Lines(s.build().help()) {
+			if n := len([]rune(line)) - 1; n > 90 {
+				t.Errorf("help %s: %d columns: %s", s.name, n, line)
+			}
+		}
+	}
+}
+
 func goEnv(name string) string {
 	if value := os.Getenv(name); value != "" {
 		return value

@@ -20,15 +20,20 @@ type Case struct {
 // where cutting a value out with two JGE would cost two.
 func (b *Builder) Switch(cases []Case, otherwise Node) Node {
 	b.at(otherwise)
-	return b.search(b.partition(cases, otherwise))
+	var short [2 * usual]Case
+	return b.search(b.partition(short[:0], cases, otherwise))
 }
 
+// usual is for how many cases there is room on the stack. A program that starts
+// a filtered one pays two page faults for every size that it first allocates.
+const usual = 16
+
 // partition cuts the whole range of the accumulator into cases without gaps
-// in which neighbours have different nodes.
-func (b *Builder) partition(cases []Case, otherwise Node) []Case {
-	sorted := slices.Clone(cases)
+// in which neighbours have different nodes, and appends them to out.
+func (b *Builder) partition(out, cases []Case, otherwise Node) []Case {
+	var short [usual]Case
+	sorted := append(short[:0], cases...)
 	slices.SortFunc(sorted, func(x, y Case) int { return cmp.Compare(x.First, y.First) })
-	out := make([]Case, 0, 2*len(cases)+1)
 	put := func(first, last uint32, n Node) {
 		if i := len(out) - 1; i >= 0 && out[i].Node == n {
 			out[i].Last = last
@@ -63,14 +68,13 @@ func (b *Builder) partition(cases []Case, otherwise Node) []Case {
 const maxChain = 3
 
 func (b *Builder) search(cs []Case) Node {
-	left := prefixTests(cs)
+	var short [2][usual]int
+	left := prefixTests(short[0][:0], len(cs), func(i int) Case { return cs[i] })
 	total := left[len(cs)]
 	if total <= maxChain {
 		return b.chain(cs)
 	}
-	mirrored := slices.Clone(cs)
-	slices.Reverse(mirrored)
-	right := prefixTests(mirrored)
+	right := prefixTests(short[1][:0], len(cs), func(i int) Case { return cs[len(cs)-1-i] })
 
 	// The cheapest of the cuts that leave at most two thirds on either side,
 	// which bounds the depth; the most even one of these.
@@ -87,25 +91,27 @@ func (b *Builder) search(cs []Case) Node {
 	return b.Jump(JGE, cs[best].First, b.search(cs[best:]), b.search(cs[:best]))
 }
 
-// prefixTests says for every n how many tests decide cs[:n]: one per border
-// between neighbours, except that a single value between two equal neighbours
-// is one test, after which the neighbours are one.
-func prefixTests(cs []Case) []int {
-	tests := make([]int, len(cs)+1)
+// prefixTests appends to tests, for every m up to n, how many of them decide the
+// first m cases: one per border between neighbours, except that a single value
+// between two equal neighbours is one test, after which the neighbours are one.
+func prefixTests(tests []int, n int, at func(i int) Case) []int {
 	type run struct {
 		node   Node
 		single bool
 	}
-	stack := make([]run, 0, len(cs))
+	var short [usual]run
+	stack := short[:0]
 	singles := 0
-	for i, c := range cs {
+	tests = append(tests, 0)
+	for i := range n {
+		c := at(i)
 		r := run{c.Node, c.First == c.Last}
 		if len(stack) >= 2 && stack[len(stack)-1].single && stack[len(stack)-2].node == r.node {
 			stack, r.single = stack[:len(stack)-2], false
 			singles++
 		}
 		stack = append(stack, r)
-		tests[i+1] = len(stack) - 1 + singles
+		tests = append(tests, len(stack)-1+singles)
 	}
 	return tests
 }
@@ -113,12 +119,13 @@ func prefixTests(cs []Case) []int {
 // chain decides cs with as few tests as prefixTests says: first the single
 // values between equal neighbours, then the borders that are left.
 func (b *Builder) chain(cs []Case) Node {
+	var short [2*maxChain + 1]Case // no more can be decided by maxChain tests
 	for i := 1; i+1 < len(cs); i++ {
 		if c := cs[i]; c.First == c.Last && cs[i-1].Node == cs[i+1].Node {
 			// Behind the JEQ the value itself cannot occur any more, so the
 			// neighbours may be merged over it.
 			merged := Case{cs[i-1].First, cs[i+1].Last, cs[i-1].Node}
-			return b.Jump(JEQ, c.First, c.Node, b.chain(slices.Concat(cs[:i-1], []Case{merged}, cs[i+2:])))
+			return b.Jump(JEQ, c.First, c.Node, b.chain(append(append(append(short[:0], cs[:i-1]...), merged), cs[i+2:]...)))
 		}
 	}
 	switch n := len(cs); {
