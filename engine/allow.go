@@ -81,7 +81,7 @@ func ParseAllow(allow, deny []string) (Policy, error) {
 		policy.Rules = nil
 		if len(denied) > 0 {
 			policy.All = false
-			for family := int32(0); family < knownFamilies; family++ {
+			for family := range knownFamilies {
 				policy.Rules = append(policy.Rules, Rule{family, Any, Any})
 			}
 		}

@@ -9,13 +9,21 @@ const beyondRules = maxProtocol + 1
 // surest first: there the deny errno cannot be the kernel's own. The last three
 // depend on its configuration, and AF_PACKET on CAP_NET_RAW.
 var liveProbes = []Request{
-	{afUNIX, sockDgram, 0}, {afUNIX, sockStream, 0},
-	{afINET, sockDgram, 0}, {afINET, sockStream, 0},
-	{afINET6, sockDgram, 0}, {afINET6, sockStream, 0},
-	{afNetlink, sockDgram, 0}, {afNetlink, sockRaw, 0},
+	{afUNIX, sockDgram, 0},
+	{afUNIX, sockStream, 0},
+	{afINET, sockDgram, 0},
+	{afINET, sockStream, 0},
+	{afINET6, sockDgram, 0},
+	{afINET6, sockStream, 0},
+	{afNetlink, sockDgram, 0},
+	{afNetlink, sockRaw, 0},
 	{afUNIX, sockSeqpacket, 0},
-	{afNetlink, sockDgram, 16}, {afNetlink, sockDgram, 15}, {afNetlink, sockDgram, 4},
-	{afPacket, sockDgram, 0}, {afALG, sockSeqpacket, 0}, {afVSOCK, sockStream, 0},
+	{afNetlink, sockDgram, 16},
+	{afNetlink, sockDgram, 15},
+	{afNetlink, sockDgram, 4},
+	{afPacket, sockDgram, 0},
+	{afALG, sockSeqpacket, 0},
+	{afVSOCK, sockStream, 0},
 }
 
 // Denied returns a well-formed request that the policy denies on a kernel with
@@ -28,11 +36,11 @@ func (p Policy) Denied(l Limits) (Request, bool) {
 		}
 	}
 	families := []int32{afUNIX, afINET, afINET6, afNetlink}
-	for family := int32(0); family < l.AFMax; family++ {
+	for family := range l.AFMax {
 		families = append(families, family)
 	}
 	types := []int32{sockDgram, sockStream, sockRaw, sockSeqpacket}
-	for typ := int32(0); typ < min(l.SockMax, TypeMask+1); typ++ {
+	for typ := range min(l.SockMax, TypeMask+1) {
 		types = append(types, typ)
 	}
 	for _, family := range families {

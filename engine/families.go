@@ -13,27 +13,70 @@ type named struct {
 }
 
 // knownFamilies is the AF_MAX of the table: families 0 to 45 have names.
-const knownFamilies = 46
+const knownFamilies int32 = 46
 
 // familyNames are the address families of linux/socket.h up to 7.3.
 var familyNames = []named{
-	{"unspec", 0}, {"unix", 1}, {"inet", 2}, {"ax25", 3}, {"ipx", 4},
-	{"appletalk", 5}, {"netrom", 6}, {"bridge", 7}, {"atmpvc", 8}, {"x25", 9},
-	{"inet6", 10}, {"rose", 11}, {"decnet", 12}, {"netbeui", 13}, {"security", 14},
-	{"key", 15}, {"netlink", 16}, {"packet", 17}, {"ash", 18}, {"econet", 19},
-	{"atmsvc", 20}, {"rds", 21}, {"sna", 22}, {"irda", 23}, {"pppox", 24},
-	{"wanpipe", 25}, {"llc", 26}, {"ib", 27}, {"mpls", 28}, {"can", 29},
-	{"tipc", 30}, {"bluetooth", 31}, {"iucv", 32}, {"rxrpc", 33}, {"isdn", 34},
-	{"phonet", 35}, {"ieee802154", 36}, {"caif", 37}, {"alg", 38}, {"nfc", 39},
-	{"vsock", 40}, {"kcm", 41}, {"qipcrtr", 42}, {"smc", 43}, {"xdp", 44},
+	{"unspec", 0},
+	{"unix", 1},
+	{"inet", 2},
+	{"ax25", 3},
+	{"ipx", 4},
+	{"appletalk", 5},
+	{"netrom", 6},
+	{"bridge", 7},
+	{"atmpvc", 8},
+	{"x25", 9},
+	{"inet6", 10},
+	{"rose", 11},
+	{"decnet", 12},
+	{"netbeui", 13},
+	{"security", 14},
+	{"key", 15},
+	{"netlink", 16},
+	{"packet", 17},
+	{"ash", 18},
+	{"econet", 19},
+	{"atmsvc", 20},
+	{"rds", 21},
+	{"sna", 22},
+	{"irda", 23},
+	{"pppox", 24},
+	{"wanpipe", 25},
+	{"llc", 26},
+	{"ib", 27},
+	{"mpls", 28},
+	{"can", 29},
+	{"tipc", 30},
+	{"bluetooth", 31},
+	{"iucv", 32},
+	{"rxrpc", 33},
+	{"isdn", 34},
+	{"phonet", 35},
+	{"ieee802154", 36},
+	{"caif", 37},
+	{"alg", 38},
+	{"nfc", 39},
+	{"vsock", 40},
+	{"kcm", 41},
+	{"qipcrtr", 42},
+	{"smc", 43},
+	{"xdp", 44},
 	{"mctp", 45},
-	{"local", 1}, {"file", 1}, {"route", 16},
+	{"local", 1},
+	{"file", 1},
+	{"route", 16},
 }
 
 // typeNames are the socket types of linux/net.h.
 var typeNames = []named{
-	{"stream", 1}, {"dgram", 2}, {"raw", 3}, {"rdm", 4}, {"seqpacket", 5},
-	{"dccp", 6}, {"packet", 10},
+	{"stream", 1},
+	{"dgram", 2},
+	{"raw", 3},
+	{"rdm", 4},
+	{"seqpacket", 5},
+	{"dccp", 6},
+	{"packet", 10},
 }
 
 // FamilyName returns the kernel's name of an address family in lower case, or

@@ -42,7 +42,7 @@ func TestNamesGolden(t *testing.T) {
 // stands for one number, is lower case and cannot be taken for a number.
 func TestNamesAreUnique(t *testing.T) {
 	tables := map[string][]named{"families": append(bundleNames(), familyNames...), "types": typeNames}
-	for family := int32(0); family < knownFamilies; family++ {
+	for family := range knownFamilies {
 		tables[FamilyName(family)] = protocolNames(family)
 	}
 	for where, table := range tables {

@@ -55,8 +55,8 @@ var wide = Limits{AFMax: 48, SockMax: 13}
 // kernel and protocols from inside and outside of what rules can name.
 func eachRequest(f func(Request)) {
 	protocols := append([]int32{-1 << 31, -2, 3, 65535, 65536, 0x7fff0300}, ruleProtocols[2:]...)
-	for family := int32(0); family < wide.AFMax; family++ {
-		for typ := int32(0); typ < wide.SockMax; typ++ {
+	for family := range wide.AFMax {
+		for typ := range wide.SockMax {
 			for _, protocol := range protocols {
 				f(Request{family, typ, protocol})
 			}

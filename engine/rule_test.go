@@ -11,7 +11,7 @@ import (
 func TestParseRule(t *testing.T) {
 	for text, want := range map[string]string{
 		"unix": "unix", "local": "unix", "file": "unix", "1": "unix", "0x1": "unix",
-		"route": "netlink", "INET/Stream/TCP": "inet/stream/tcp", " inet ": "inet",
+		"route": "netlink", "INET/Stream/TCP": "inet/stream/tcp", " inet ": "inet", //nolint:gocritic // spaces around a rule are ignored
 		"inet6/dgram/17": "inet6/dgram/udp", "inet/*/*": "inet", "inet/stream/*": "inet/stream",
 		"inet/*/tcp": "inet/*/tcp", "netlink/raw/inet_diag": "netlink/raw/sock_diag",
 		"packet/raw/0x0300": "packet/raw/0x0300", "packet/raw/768": "packet/raw/0x0300",

@@ -81,7 +81,7 @@ func (p *Plan) tryDenied() (denial, error) {
 	}
 	want := unix.Errno(p.policy.Decide(r, limits).Errno)
 	if got := sys.TrySocket(r.Family, r.Type, r.Protocol); got != want {
-		return denial{}, fmt.Errorf("BUG(selector): socket %v gave %v with the policy in force; it should give %v", r, got, want)
+		return denial{}, fmt.Errorf("BUG(selector): socket %v gave %w with the policy in force; it should give %w", r, got, want)
 	}
 	return denial{r, want}, nil
 }

@@ -3,6 +3,7 @@
 package selector
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,7 +60,7 @@ func (p *Plan) settleChildFDs(cmd *exec.Cmd) error {
 	passed := func(fd int) bool { return named[fd] || (fd > 2 && survivesExec(fd)) }
 	return p.settleFDs(passed, func(fd int) error {
 		if named[fd] {
-			return fmt.Errorf("cmd passes it on")
+			return errors.New("cmd passes it on")
 		}
 		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 		return err

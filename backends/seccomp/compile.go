@@ -75,8 +75,11 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 		node  cbpf.Node
 		calls []uint32
 	}{
-		{eperm, []uint32{nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd}}, {eperm, t.processVMWritev},
-		{create, t.create}, {socketcall, t.socketcall}, {ptrace, t.ptrace},
+		{eperm, []uint32{nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd}},
+		{eperm, t.processVMWritev},
+		{create, t.create},
+		{socketcall, t.socketcall},
+		{ptrace, t.ptrace},
 	} {
 		for _, nr := range same.calls {
 			cases = append(cases, single(nr, same.node))

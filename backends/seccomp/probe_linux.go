@@ -65,7 +65,7 @@ func tryFilter() error {
 	case load != 0:
 		return explainLoad("a task of its own", len(prog), load)
 	case socket != probeErrno:
-		return fmt.Errorf("seccomp: a loaded filter did not decide socket(2): got %v: an outer sandbox or tracer overrides it", socket)
+		return fmt.Errorf("seccomp: a loaded filter did not decide socket(2): got %w: an outer sandbox or tracer overrides it", socket)
 	}
 	return nil
 }

@@ -122,7 +122,8 @@ var entryWays = []way{
 	{
 		name: "socket(2)", allow: "unix", try: enterThen(inetSocket), end: closed, seen: eacces,
 		shown: "socket(AF_INET, SOCK_STREAM, 0)",
-	}, {
+	},
+	{
 		name: "socketpair(2) of a denied family", allow: "inet", try: enterThen(pair(unix.SYS_SOCKETPAIR)), end: closed, seen: eacces,
 		shown: "socketpair(AF_UNIX, …) where only inet is allowed",
 	},
@@ -130,7 +131,8 @@ var entryWays = []way{
 		name: "x32: socket", allow: "unix", try: enterThen(call(unix.SYS_SOCKET|x32Bit, unix.AF_INET, unix.SOCK_STREAM, 0)),
 		end: closed, seen: eacces, amd64: true, controlNeeds: []need{needX32},
 		shown: "call number 41 with bit 30, which has the audit architecture of x86-64",
-	}, {
+	},
+	{
 		name: "x32: socketpair", allow: "inet", try: enterThen(pair(unix.SYS_SOCKETPAIR | x32Bit)),
 		end: closed, seen: eacces, amd64: true, controlNeeds: []need{needX32},
 		shown: "call number 53 with bit 30",
@@ -138,19 +140,24 @@ var entryWays = []way{
 	{
 		name: "int 0x80: socket", allow: "unix", try: enterThen(int80(i386Socket, unix.AF_INET, unix.SOCK_STREAM, 0, 0)),
 		end: closed, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 359 of the i386 table, which every 64-bit process can enter by",
-	}, {
+	},
+	{
 		name: "int 0x80: socketpair", allow: "inet", try: enterThen(int80Pair),
 		end: closed, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 360",
-	}, {
+	},
+	{
 		name: "int 0x80: rubbish in the upper halves", allow: "unix", try: enterThen(int80(rubbish|i386Socket, rubbish|unix.AF_INET, rubbish|unix.SOCK_STREAM, rubbish, 0)),
 		end: closed, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "in all four registers; the entry cuts them off",
-	}, {
+	},
+	{
 		name: "int 0x80 in 32-bit mode", allow: "unix", try: compatMode,
 		end: closed, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "a 64-bit program makes a far jump into the 32-bit code segment: it is the same entry",
-	}, {
+	},
+	{
 		name: "socketcall: socket", allow: "unix", try: enterThen(int80Words(i386Socketcall, socketcallSocket, unix.AF_INET, unix.SOCK_STREAM, 0)),
 		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 102 with 1: the triple is in memory, so that every such call is denied",
-	}, {
+	},
+	{
 		name: "socketcall: socketpair", allow: "unix", try: enterThen(int80Words(i386Socketcall, socketcallSocketpair, unix.AF_UNIX, unix.SOCK_STREAM, 0, ptr)),
 		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 102 with 8, for a pair that the policy would allow",
 	},

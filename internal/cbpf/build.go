@@ -18,6 +18,7 @@ type Node int32
 // Op is the comparison of a jump: the accumulator against a constant, unsigned.
 type Op uint16
 
+// The comparisons of classic BPF (linux/bpf_common.h).
 const (
 	JEQ  Op = 0x10 // A == k
 	JGT  Op = 0x20 // A > k

@@ -87,7 +87,7 @@ func batches(programs []Program, each func(int, Program)) {
 
 func load(p Program) unix.Errno {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err.(unix.Errno)
+		panic(err) // since Linux 3.5 it cannot fail
 	}
 	prog := unix.SockFprog{Len: uint16(len(p))}
 	if len(p) > 0 {
@@ -100,9 +100,11 @@ func load(p Program) unix.Errno {
 
 func ask(t *testing.T, mode string, seed uint64, n int) []string {
 	t.Helper()
+	missing := ""
 	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&[]uint32{RetAllow}[0]))); errno == unix.ENOSYS {
-		t.Skip("the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)")
+		missing = "the kernel has no seccomp filters"
 	}
+	testutil.Need(t, "seccomp", missing, "build it with CONFIG_SECCOMP_FILTER")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +206,11 @@ func runPrograms(seed uint64) (out []Program) {
 		}
 		p = append(p, body...)
 		p = append(p, Program{
-			{Op: opSt}, {Op: classAlu | aluRsh, K: 13}, {Op: opTax}, {Op: opLdMem}, {Op: classAlu | aluXor | srcX}, // fold the high bits in
+			{Op: opSt},
+			{Op: classAlu | aluRsh, K: 13},
+			{Op: opTax},
+			{Op: opLdMem},
+			{Op: classAlu | aluXor | srcX}, // fold the high bits in
 			{Op: classAlu | aluAnd, K: 0x7ff},
 			{Op: classAlu | aluAdd, K: retErrno + 1},
 			{Op: opRetA},
@@ -217,9 +223,11 @@ func runPrograms(seed uint64) (out []Program) {
 }
 
 func TestRunAgainstKernel(t *testing.T) {
+	missing := ""
 	if unsafe.Sizeof(uintptr(0)) < 8 {
-		t.Skip("arguments are 32 bits wide here; the data of this test has 64")
+		missing = "arguments are 32 bits wide here, and the data of this test has 64"
 	}
+	testutil.Need(t, "64-bit arguments", missing, "run the tests on a 64-bit machine")
 	seed := newRand(t).Uint64()
 	programs := runPrograms(seed)
 	for i, answer := range ask(t, "run", seed, len(programs)) {

@@ -66,15 +66,16 @@ func (p Program) Run(d Data) (verdict uint32, executed int, err error) {
 			}
 			s.move(ins.Op, ins.K)
 		default:
-			if ins.Op&7 == classJmp {
+			switch ins.Op & 7 {
+			case classJmp:
 				pc += s.compare(ins.Op, ins.K, ins.Jt, ins.Jf)
-			} else if ins.Op&7 == classAlu {
+			case classAlu:
 				if divZero := s.compute(ins.Op, ins.K); divZero {
 					// bpf_convert_filter: a division by X == 0 ends the
 					// program with 0, which is SECCOMP_RET_KILL_THREAD.
 					return 0, executed, nil
 				}
-			} else {
+			default:
 				s.move(ins.Op, ins.K)
 			}
 		}

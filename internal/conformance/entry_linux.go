@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -108,7 +109,7 @@ func ringSockets(each func(func(int, request)), m *made, got func(i int, r reque
 	const entries = 256
 	ring, err := sys.NewRing(entries, 0)
 	switch {
-	case err == unix.ENOSYS:
+	case errors.Is(err, unix.ENOSYS):
 		return "this kernel has no io_uring", nil
 	case err != nil:
 		return "", err

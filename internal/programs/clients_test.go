@@ -25,7 +25,8 @@ func TestClients(t *testing.T) {
 		unsupported        string // and with EAFNOSUPPORT
 	}{
 		{
-			"curl", "curl", "curl", []string{"curl", "-sS", "http://localhost:" + port},
+			"curl", "curl", "curl",
+			[]string{"curl", "-sS", "http://localhost:" + port},
 			"Couldn't connect to server|Failed to connect|Immediate connect fail", "Couldn't connect to server|Failed to connect|Immediate connect fail",
 		},
 		{
