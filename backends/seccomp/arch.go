@@ -59,7 +59,7 @@ var machines = []struct {
 }
 
 // machineOf returns nil for an architecture that there is no filter for.
-func machineOf(goarch string) machine { //nolint:unparam // it is this machine's, whatever that is
+func machineOf(goarch string) machine {
 	for _, m := range machines {
 		if m.goarch == goarch {
 			return m.tables

@@ -8,11 +8,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/cbpf"
@@ -180,26 +183,21 @@ func addConditional(f *libseccomp.ScmpFilter, name string, errno engine.Errno, c
 	return nil
 }
 
-// export reads the program through a pipe: before 2.6 libseccomp can write it
-// to a file only. It ignores a write that a signal cuts short, but what is left
-// then does not pass the check: jumps go forward and there is no dead code, so
-// something before the cut leads behind it.
+// export reads the program back from a file in memory: before 2.6 libseccomp can
+// write it to a descriptor only. It ignores a write that is cut short, but what
+// is left then does not pass the check: jumps go forward and there is no dead
+// code, so something before the cut leads behind it.
 func export(f *libseccomp.ScmpFilter) (cbpf.Program, error) {
-	r, w, err := os.Pipe()
+	fd, err := unix.MemfdCreate("sockade-libseccomp", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	defer r.Close()
-	written := make(chan error, 1)
-	go func() { // a pipe may hold less than the program
-		err := f.ExportBPF(w)
-		w.Close()
-		written <- err
-	}()
-	raw, err := io.ReadAll(r)
-	if exportErr := <-written; exportErr != nil {
-		return nil, fmt.Errorf("export: %w", exportErr)
+	file := os.NewFile(uintptr(fd), "libseccomp export")
+	defer file.Close()
+	if err := f.ExportBPF(file); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
 	}
+	raw, err := io.ReadAll(io.NewSectionReader(file, 0, math.MaxInt64))
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -211,7 +209,7 @@ func export(f *libseccomp.ScmpFilter) (cbpf.Program, error) {
 		})
 	}
 	if len(prog) > cbpf.MaxInsns {
-		return nil, errTooLong(fmt.Sprint(len(prog)))
+		return nil, errTooLong(strconv.Itoa(len(prog)))
 	}
 	if err := cbpf.Check(prog); err != nil {
 		return nil, fmt.Errorf("check program: %w", err)

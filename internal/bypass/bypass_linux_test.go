@@ -42,6 +42,9 @@ func TestBypass(t *testing.T) {
 			for user, attr := range users {
 				t.Run(user, func(t *testing.T) {
 					for _, w := range ways {
+						if w.root && os.Getuid() == 0 && attr != nil {
+							continue // it has its row as root
+						}
 						t.Run(w.name, func(t *testing.T) {
 							t.Parallel()
 							runRow(t, w, c, attr)
