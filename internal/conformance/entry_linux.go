@@ -115,6 +115,15 @@ func ringSockets(each func(func(int, request)), m *made, got func(i int, r reque
 		return "", err
 	}
 	defer ring.Close()
+	// EINVAL stands for an operation that the kernel does not know; of socket(2)
+	// this family would get EAFNOSUPPORT.
+	ring.Queue(-1, 0, 0, 0)
+	if err := ring.Enter(); err != nil {
+		return "", err
+	}
+	if _, res, _ := ring.Reap(); res == -int32(unix.EINVAL) {
+		return "this kernel has no IORING_OP_SOCKET (Linux 5.19)", nil
+	}
 	batch := map[uint64]request{}
 	flush := func() {
 		for len(batch) > 0 && err == nil {
