@@ -118,6 +118,9 @@ func lookAt(fd int, p engine.Policy) (foreign, error) {
 			return foreign{fd, false, "socket " + r.String()}, nil
 		}
 	case 0, unix.S_IFREG: // what an anonymous inode may say it is
+		if anonymous, err := anonymousDev(); err != nil || st.Dev != anonymous {
+			return foreign{}, err
+		}
 		link, err := os.Readlink(fmt.Sprintf("/proc/thread-self/fd/%d", fd))
 		if err != nil {
 			return foreign{}, err
@@ -127,6 +130,19 @@ func lookAt(fd int, p engine.Policy) (foreign, error) {
 		}
 	}
 	return foreign{}, nil
+}
+
+// anonymousDev is the device of all anonymous inodes: to ask for it is quicker
+// than to have the kernel write the path of every file.
+func anonymousDev() (uint64, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return 0, fmt.Errorf("look at an anonymous file: %w", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	return st.Dev, err
 }
 
 // linkRing is what /proc/PID/fd/N of an io_uring points to.
