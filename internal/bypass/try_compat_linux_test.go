@@ -38,17 +38,16 @@ func compatMode(s *sandbox) (string, error) {
 	return works, nil
 }
 
-// switchProgram is an ELF file of two pieces of code: a far return into
+// switchProgram is an ELF file of two pieces of code: a far jump into
 // the 32-bit code segment, and there socket(AF_INET, SOCK_STREAM, 0) and exit
 // with what it returned.
 func switchProgram() []byte {
 	const base, headers = 0x400000, 64 + 56
-	const toCompat = 9
+	const pointer, toCompat = 7, 13
 	code := []byte{
-		0x6a, 0x23, // push $0x23: __USER32_CS, asm/segment.h
-		0x68, headers + toCompat, 0, base >> 16, 0, // push $1f
-		0x48, 0xcb, // lretq
-		// 1:
+		0xff, 0x2c, 0x25, headers + pointer, 0, base >> 16, 0, // ljmp *1f
+		headers + toCompat, 0, base >> 16, 0, 0x23, 0, // 1: 2f in __USER32_CS, asm/segment.h
+		// 2:
 		0xb8, 0x67, 0x01, 0, 0, // mov $359, %eax: socket
 		0xbb, unix.AF_INET, 0, 0, 0, // mov $AF_INET, %ebx
 		0xb9, unix.SOCK_STREAM, 0, 0, 0, // mov $SOCK_STREAM, %ecx
