@@ -32,6 +32,9 @@ type ForeignFDsError struct{ text string }
 
 func (e *ForeignFDsError) Error() string { return e.text }
 
+// manyFDs is how many an error names.
+const manyFDs = 10
+
 // settleFDs does what the policy says about files that are open: keep tells
 // those that matter, drop takes one away.
 func (p *Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) error {
@@ -60,6 +63,9 @@ func (p *Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) err
 				hint = fmt.Sprintf("allow it with --allow %s, or choose --inherit close or --inherit keep ([fds] inherit)", f.what[len("socket "):])
 			}
 		}
+	}
+	if more := len(refused) - manyFDs; more > 0 {
+		refused = append(refused[:manyFDs], fmt.Sprintf("and %d more", more))
 	}
 	if len(refused) > 0 {
 		return &ForeignFDsError{"open files outside the policy: " + strings.Join(refused, ", ") + ": " + hint}
@@ -153,7 +159,11 @@ const linkRing = "anon_inode:[io_uring]"
 func openFDs(dir string) ([]int, error) {
 	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("list open files: %s: %w: sockade looks at all of them and needs /proc: mount it", dir, err)
+		fix := "mount /proc"
+		if errors.Is(err, unix.EMFILE) {
+			fix = "allow one more (ulimit -n)"
+		}
+		return nil, fmt.Errorf("list open files: %s: %w: sockade looks at all of them: %s", dir, err, fix)
 	}
 	defer unix.Close(d)
 	var fds []int
