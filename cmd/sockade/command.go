@@ -135,6 +135,10 @@ func explainFlag(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
 		return fmt.Errorf("flag needs an argument: %s", dashed(name))
 	}
+	if value, rest, ok := strings.Cut(err.Error(), " for flag -"); ok {
+		name, why, _ := strings.Cut(rest, ": ")
+		return fmt.Errorf("%s for flag %s: %s", value, dashed(name), why)
+	}
 	return err
 }
 

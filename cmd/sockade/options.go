@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"io"
 )
@@ -35,10 +36,20 @@ func (c *command) add(o option) {
 	c.options = append(c.options, o)
 }
 
-// text adds an option with a value.
+// text adds an option with a value. An empty one, such as of a shell variable that
+// is not set, and a second one are errors: either could widen a policy unseen.
 func (c *command) text(value *string, long, letter, usage string, complete completer) {
 	c.add(option{long, letter, usage, func(set *flag.FlagSet, name, usage string) {
-		set.StringVar(value, name, "", usage)
+		set.Func(name, usage, func(text string) error {
+			switch {
+			case text == "":
+				return errors.New("it is empty: give a value, or leave out the flag")
+			case *value != "":
+				return errors.New("it is given twice: give it once")
+			}
+			*value = text
+			return nil
+		})
 	}, complete})
 }
 
