@@ -8,7 +8,7 @@ FUZZTIME      ?= 10s
 TAGS          ?=
 export SOCKADE_SEED
 
-.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench-start golden
+.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench-start guests golden
 
 build: ## a static binary, ./sockade
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o sockade ./cmd/sockade
@@ -50,6 +50,9 @@ verify: build
 
 bench-start: build ## start-up next to bubblewrap and landlock-restrict
 	bash .ci/bench-start
+
+guests: ## the tests on kernels from 5.10 to 7.3 in QEMU; ARGS are its flags, see -h
+	$(GO) run ./internal/guest/guests $(ARGS)
 
 golden: ## rewrites the golden files and docs/bypass.md
 	$(GO) test ./backends/seccomp ./internal/bypass ./internal/cbpf -run 'Golden|Docs' -update

@@ -36,6 +36,7 @@ type verified struct {
 
 type verifyFlags struct {
 	json, quick bool
+	oneIn       string
 	seed        string
 	backends    []string
 }
@@ -59,12 +60,17 @@ Exit status: 0 if there is no divergence, 1 if there is one, 125 if it could not
 	}
 	c.toggle(&f.json, "json", "print JSON")
 	c.toggle(&f.quick, "quick", fmt.Sprintf("try one request in %d only", quick))
+	c.text(&f.oneIn, "one-in", "", "try one request in `N` only (default 1)", completeNothing)
 	c.text(&f.seed, "seed", "", "`N` that the random policies follow from, 0 and up (default random)", completeNothing)
 	c.list(&f.backends, "backend", "b", "try `NAMES` only (default all that work here)", completeBackends)
 	return c
 }
 
 func verify(s streams, f *verifyFlags) error {
+	thin, err := f.thin()
+	if err != nil {
+		return err
+	}
 	seed, err := parseSeed(f.seed)
 	if err != nil {
 		return err
@@ -77,10 +83,7 @@ func verify(s streams, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	config := conformance.Config{Backends: backends, Seed: seed, Progress: progress(s.err)}
-	if f.quick {
-		config.Thin = quick
-	}
+	config := conformance.Config{Backends: backends, Seed: seed, Thin: thin, Progress: progress(s.err)}
 	start := time.Now()
 	report, err := conformance.Run(context.Background(), config)
 	if err != nil {
@@ -105,6 +108,23 @@ func verify(s streams, f *verifyFlags) error {
 		return &statusError{statusNegative, fmt.Errorf("verify: %d divergences: this is a defect: report it with the lines above, the kernel and the seed", n)}
 	}
 	return nil
+}
+
+// thin returns of how many requests one is tried.
+func (f *verifyFlags) thin() (int, error) {
+	switch {
+	case f.oneIn == "" && f.quick:
+		return quick, nil
+	case f.oneIn == "":
+		return 1, nil
+	case f.quick:
+		return 0, errors.New("verify: --quick and --one-in say the same: give one of them")
+	}
+	n, err := strconv.ParseUint(f.oneIn, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("--one-in: %s is not a number from 1 to 65535: see sockade verify --help", quote(f.oneIn))
+	}
+	return int(n), nil
 }
 
 // parseSeed reads --seed; without it one is drawn that is short enough to type.

@@ -32,15 +32,22 @@ func Need(t testing.TB, capability, missing, fix string) {
 	if missing == "" {
 		return
 	}
-	line := oneLine(fmt.Sprintf("SKIP: %s: %s: %s", capability, missing, fix))
 	if required(capability) {
 		t.Fatalf("%s requires %s: %s: %s", envRequire, capability, missing, fix)
 	}
-	if err := record(line); err != nil {
+	line, err := Skip(capability, missing, fix)
+	if err != nil {
 		t.Fatalf("record a skip: %v", err)
 	}
-	skips.Add(1)
 	t.Skip(line)
+}
+
+// Skip counts what a program that is no test cannot run here, and returns the
+// line to print.
+func Skip(capability, missing, fix string) (line string, err error) {
+	skips.Add(1)
+	line = oneLine(fmt.Sprintf("SKIP: %s: %s: %s", capability, missing, fix))
+	return line, record(line)
 }
 
 // Skips returns how many tests of this process were skipped.

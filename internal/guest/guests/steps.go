@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+
+	"github.com/sockade/sockade/internal/guest"
+	"github.com/sockade/sockade/internal/guest/job"
+)
+
+const (
+	module = "github.com/sockade/sockade"
+	// source is where the tests find their testdata in the guest.
+	source = "/src"
+	nobody = 65534
+	// oneIn keeps a verify in emulation below a minute and above a million requests.
+	oneIn = "16"
+	// stepSeconds bound one step, in emulation.
+	stepSeconds = 600
+)
+
+// packages whose tests run in the guests, as nobody too where that changes what
+// they do. What compares millions of requests by itself is left to verify, and the
+// bypass table runs every row as nobody by itself.
+var packages = []struct {
+	path, skip string
+	asNobody   bool
+}{
+	{path: "internal/sys"},
+	{path: "internal/cbpf"},
+	{path: "backends/seccomp", skip: "TestConformance|TestMutants"},
+	{path: "selector", asNobody: true},
+	{path: "internal/bypass"},
+	{path: "cmd/sockade", asNobody: true},
+}
+
+// build makes the static programs of the guests and returns what goes into an
+// initramfs. It runs in the module.
+func build(ctx context.Context, cache, dir, arch string) (guest.Files, error) {
+	files := guest.Files{}
+	goBuild := func(out, pkg string, args ...string) error {
+		args = append(args, "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, out), module+"/"+pkg)
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %v for %s: %w: %s", args, arch, err, text)
+		}
+		return nil
+	}
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list -m %s: %w: run it in a checkout", module, err)
+	}
+	checkout := string(root[:len(root)-1])
+	for name, pkg := range map[string]string{"init": "internal/guest/init", "bin/sockade": "cmd/sockade"} {
+		if err := goBuild(name, pkg, "build"); err != nil {
+			return nil, err
+		}
+		files["/"+name] = filepath.Join(dir, name)
+	}
+	for _, p := range packages {
+		if err := goBuild(p.path+"/test", p.path, "test", "-c"); err != nil {
+			return nil, err
+		}
+		files[path.Join(source, p.path, "test")] = filepath.Join(dir, p.path, "test")
+		testdata := filepath.Join(checkout, p.path, "testdata")
+		if _, err := os.Stat(testdata); err == nil {
+			files[path.Join(source, p.path, "testdata")] = testdata
+		}
+	}
+	files[source+"/docs"] = filepath.Join(checkout, "docs")
+	if files["/bin/busybox"], err = guest.FetchBusybox(ctx, cache, arch); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// steps are what a guest runs: as root, and as nobody.
+func (o options) steps() []job.Step {
+	var steps []job.Step
+	for _, user := range []struct {
+		name, oneIn string
+		uid         uint32
+	}{{"root", oneIn, 0}, {"nobody", "97", nobody}} {
+		if o.run == "" {
+			steps = append(steps, job.Step{
+				Name: "verify as " + user.name, UID: user.uid, Seconds: stepSeconds,
+				Argv: []string{"/bin/sockade", "verify", "--json", "--backend", "seccomp", "--one-in", user.oneIn},
+			})
+		}
+		for _, p := range packages {
+			if user.uid != 0 && !p.asNobody {
+				continue
+			}
+			s := job.Step{
+				Name: p.path + " as " + user.name, Dir: path.Join(source, p.path), UID: user.uid, Seconds: stepSeconds,
+				Argv: []string{"./test", "-test.v", "-test.run", o.run}, Env: []string{"SOCKADE_REQUIRE=seccomp"},
+			}
+			if p.skip != "" {
+				s.Argv = append(s.Argv, "-test.skip", p.skip)
+			}
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sockade/sockade/internal/conformance"
+	"github.com/sockade/sockade/internal/guest"
+	"github.com/sockade/sockade/internal/guest/job"
+)
+
+// row is what came out on one kernel.
+type row struct {
+	name, release                   string
+	requests, divergences, narrowed int
+	passed, failed, skipped         int
+	reasons                         map[string]int // of the skips
+	problems                        []string
+	seconds                         float64
+}
+
+// boot runs the steps on one kernel.
+func (o options) boot(ctx context.Context, m machine, files guest.Files) row {
+	r := row{name: m.name, reasons: map[string]int{}}
+	start := time.Now()
+	err := guest.Boot(ctx, m.Machine, files, o.steps(), func(result job.Result) {
+		r.take(result)
+		fmt.Fprintf(os.Stderr, "%s: %s: %.0f s\n", m.name, result.Step.Name, result.Seconds)
+		if o.verbose {
+			_, _ = os.Stderr.Write(append(result.Stdout, result.Stderr...))
+		}
+	})
+	if err != nil {
+		r.problems = append(r.problems, err.Error())
+	}
+	r.seconds = time.Since(start).Seconds()
+	return r
+}
+
+// take adds the result of a step. One that printed nothing that counts has failed,
+// whatever its status.
+func (r *row) take(result job.Result) {
+	before := r.requests + r.passed + r.failed + r.skipped
+	if strings.HasPrefix(result.Step.Name, "verify") {
+		r.takeVerify(result)
+	} else {
+		r.takeTests(result)
+	}
+	switch {
+	case result.Error != "":
+		r.problem(result, result.Error)
+	case result.Status != 0:
+		r.problem(result, fmt.Sprintf("status %d", result.Status))
+	case before == r.requests+r.passed+r.failed+r.skipped:
+		r.problem(result, "nothing was run")
+	}
+}
+
+func (r *row) problem(result job.Result, what string) {
+	lines := []string{fmt.Sprintf("%s: %s", result.Step.Name, what)}
+	for _, output := range [][]byte{failures(result.Stdout), result.Stderr} {
+		if output = bytes.TrimSpace(output); len(output) > 0 {
+			lines = append(lines, guest.LastLines(string(output), 30))
+		}
+	}
+	r.problems = append(r.problems, strings.Join(lines, "\n"))
+}
+
+func (r *row) takeVerify(result job.Result) {
+	var report conformance.Report
+	if err := json.Unmarshal(result.Stdout, &report); err != nil {
+		return
+	}
+	r.release = report.Kernel
+	r.divergences += report.Divergences()
+	for _, b := range report.Backends {
+		r.requests += b.Requests
+		r.narrowed += b.Narrowed
+	}
+	for _, m := range report.Missing {
+		r.reasons["entry "+m.Name+": "+m.Reason]++
+	}
+}
+
+var (
+	outcome = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): `)
+	reason  = regexp.MustCompile(`(?m)_test\.go:\d+: SKIP: (.*)$`)
+)
+
+func (r *row) takeTests(result job.Result) {
+	for _, match := range outcome.FindAllSubmatch(result.Stdout, -1) {
+		switch string(match[1]) {
+		case "PASS":
+			r.passed++
+		case "FAIL":
+			r.failed++
+		default:
+			r.skipped++
+		}
+	}
+	for _, match := range reason.FindAllSubmatch(result.Stdout, -1) {
+		r.reasons[string(match[1])]++
+	}
+}
+
+// failures returns what the tests that failed printed: package testing prints a
+// test's output before its verdict.
+func failures(output []byte) []byte {
+	var out, pending [][]byte
+	for line := range bytes.Lines(output) {
+		switch match := outcome.FindSubmatch(line); {
+		case bytes.HasPrefix(line, []byte("=== RUN")):
+			pending = nil
+		case match == nil:
+			pending = append(pending, line)
+		case string(match[1]) == "FAIL":
+			out = append(append(out, pending...), line)
+			pending = nil
+		default:
+			pending = nil
+		}
+	}
+	return bytes.Join(append(out, pending...), nil)
+}
+
+// printRows prints the table, why anything was skipped, and what failed; it tells
+// whether anything did.
+func printRows(rows []row) (failed bool) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "KERNEL\tRELEASE\tREQUESTS\tDIVERGENCES\tNARROWED\tPASSED\tFAILED\tSKIPPED\tSECONDS\t")
+	reasons := map[string]int{}
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t\n",
+			r.name, r.release, r.requests, r.divergences, r.narrowed, r.passed, r.failed, r.skipped, r.seconds)
+		for reason, n := range r.reasons {
+			reasons[reason] += n
+		}
+	}
+	_ = w.Flush()
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		fmt.Printf("skipped %dx: %s\n", reasons[reason], reason)
+	}
+	for _, r := range rows {
+		failed = failed || r.failed > 0 || r.divergences > 0
+		for _, p := range r.problems {
+			failed = true
+			fmt.Printf("FAILED: kernel %s: %s\n", r.name, p)
+		}
+	}
+	return failed
+}
