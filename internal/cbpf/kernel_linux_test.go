@@ -215,7 +215,11 @@ func runPrograms(seed uint64) (out []Program) {
 			{Op: classAlu | aluAdd, K: retErrno + 1},
 			{Op: opRetA},
 		}...)
-		if verdict, _, err := p.Run(runData(seed, len(out))); Check(p) == nil && err == nil && verdict > retErrno {
+		verdict, _, err := p.Run(runData(seed, len(out)))
+		// ERESTARTSYS and its kind (linux/errno.h): a signal at that moment, such as
+		// Go's to preempt, makes the kernel restart the call or return EINTR.
+		restarts := verdict >= retErrno+512 && verdict <= retErrno+516
+		if Check(p) == nil && err == nil && verdict > retErrno && !restarts {
 			out = append(out, p)
 		}
 	}
