@@ -20,8 +20,7 @@ type Backend interface {
 
 // Layer is a prepared backend. Until Enforce it restricts nothing.
 type Layer interface {
-	// Enforce restricts the calling OS thread, which the caller has locked, or
-	// the whole process. It is irrevocable.
+	// Enforce restricts whom the scope says. It is irrevocable.
 	Enforce(Scope) error
 	// Close releases what Prepare took; what is enforced stays.
 	Close() error
@@ -42,10 +41,14 @@ const (
 type Scope int
 
 const (
-	// Thread is the calling OS thread and what it starts afterwards.
+	// Thread is the calling OS thread, which the caller has locked, and what it
+	// starts afterwards.
 	Thread Scope = iota
 	// Process is all threads of the calling process.
 	Process
+	// Exec is the program that the calling goroutine executes next: Enforce takes
+	// the way that is quicker, and locks the OS thread where it restricts only that.
+	Exec
 )
 
 // Support is what a probe found: whether the mechanism works here, how that

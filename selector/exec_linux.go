@@ -28,7 +28,7 @@ func (e *ExecError) Unwrap() error { return e.Err }
 // It is for launchers: no other goroutine may open files meanwhile, and no thread
 // may have a descriptor table of its own (unshare(CLONE_FILES)).
 func (p *Plan) Exec(path string, argv, env []string) error {
-	_, err := p.apply(engine.Process, func() error { return p.settleFDs(survivesExec, closeFD) })
+	_, err := p.apply(engine.Exec, func() error { return p.settleFDs(survivesExec, closeFD) })
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (p *Plan) settleFDs(matters func(fd int) bool, drop func(fd int) error) err
 			if err := drop(f.fd); err != nil {
 				return fmt.Errorf("close %v: %w", f, err)
 			}
-		case p.policy.FDs.Inherit == engine.InheritKeep && (!f.ring || p.bestEffort):
+		case p.policy.FDs.Inherit == engine.InheritKeep && !f.ring:
 		case f.ring:
 			refused = append(refused, f.String())
 			hint = "close it before, or close such files with --inherit close ([fds] inherit)"

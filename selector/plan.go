@@ -33,9 +33,8 @@ type Plan struct {
 	Unseen   []engine.Finding `json:"unseen"`
 	Rejected []Rejection      `json:"rejected"`
 
-	policy     engine.Policy
-	chosen     []Candidate // as Layers, in the order of enforcement
-	bestEffort bool
+	policy engine.Policy
+	chosen []Candidate // as Layers, in the order of enforcement
 }
 
 // Layer is one backend of a plan and the parts of the policy that it enforces.
@@ -95,7 +94,7 @@ func NewPlan(p engine.Policy, candidates []Candidate, o Options) (Plan, error) {
 	merged := merge(layers)
 	plan := Plan{
 		Layers: []Layer{}, Gaps: nonNil(merged.Gaps), Narrowings: nonNil(merged.Narrowings), Unseen: nonNil(merged.Unseen),
-		Rejected: reject(candidates, usable, layers, o), policy: p, bestEffort: o.BestEffort,
+		Rejected: reject(candidates, usable, layers, o), policy: p,
 	}
 	for _, l := range layers {
 		plan.Layers = append(plan.Layers, Layer{l.Backend.Name(), l.Covers})

@@ -2,6 +2,8 @@
 
 package seccomp
 
+import "slices"
+
 // machine is what a CPU architecture lets a process reach: its own system call
 // table first, then the compat tables of the same kernel. A filter made for a
 // machine kills whatever enters by another table.
@@ -21,16 +23,21 @@ type table struct {
 	socketcall      []uint32 // (call, pointer)
 	ptrace          []uint32
 	processVMWritev []uint32
+	// rings leaves io_uring alone: it has a filter of its own.
+	rings bool
 }
 
 // Calls with the same number in every table: they are younger than the
 // agreement on one number space (Linux 5.1).
-const (
-	nrIOURingSetup    = 425
-	nrIOURingEnter    = 426
-	nrIOURingRegister = 427
-	nrPidfdGetfd      = 438
-)
+const nrPidfdGetfd = 438
+
+// uring are the calls of io_uring that a filter has to deny: setup, enter and register.
+func (t table) uring() []uint32 {
+	if t.rings {
+		return nil
+	}
+	return []uint32{425, 426, 427}
+}
 
 // machines are those that there are filters for. It is a list and no map, which
 // would be filled at every start.
@@ -66,6 +73,15 @@ func machineOf(goarch string) machine {
 		}
 	}
 	return nil
+}
+
+// withRings is the machine where io_uring has a filter of its own.
+func (m machine) withRings() machine {
+	m = slices.Clone(m)
+	for i := range m {
+		m[i].rings = true
+	}
+	return m
 }
 
 // hasSocketcall tells whether the machine has a table with socketcall(2).

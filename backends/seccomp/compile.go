@@ -15,8 +15,7 @@ const (
 	offNr   = 0
 	offArch = 4
 	offArg0 = 16
-	offArg1 = 24
-	offArg2 = 32
+	argSize = 8
 )
 
 // Arguments that are decided about.
@@ -50,11 +49,58 @@ func (c *compiler) filter(m machine) (cbpf.Program, error) {
 	return c.Assemble(c.Load(offArch, root))
 }
 
+// compileRing is compile for the filter of io_uring's IORING_OP_SOCKET. It says
+// only whether to go on: the errno of a denied request is EACCES, and that of a
+// malformed one comes from the kernel, whose limits have to be these.
+func compileRing(p engine.Policy, l engine.Limits) (cbpf.Program, error) {
+	c := newCompiler(p, l)
+	c.ring = true
+	return c.Assemble(c.create())
+}
+
 type compiler struct {
 	cbpf.Builder
 	policy  engine.Policy
 	limits  engine.Limits
 	allowed []engine.Allowed // ascending
+	ring    bool             // for io_uring and not for seccomp
+}
+
+// arg is the offset of family, type or protocol. In struct io_uring_bpf_ctx
+// (linux/io_uring/bpf_filter.h) they are half as wide, and begin at the same place.
+func (c *compiler) arg(n uint32) uint32 {
+	if c.ring {
+		return offArg0 + n*argSize/2
+	}
+	return offArg0 + n*argSize
+}
+
+// What a filter of io_uring returns (io_uring/bpf_filter.c).
+const (
+	ringDeny  = 0
+	ringAllow = 1
+)
+
+func (c *compiler) allow() cbpf.Node {
+	if c.ring {
+		return c.Ret(ringAllow)
+	}
+	return c.Ret(cbpf.RetAllow)
+}
+
+func (c *compiler) deny(cause engine.Cause) cbpf.Node {
+	if c.ring {
+		return c.Ret(ringDeny)
+	}
+	return c.errno(c.policy.DenyErrno.Errno(cause))
+}
+
+// malformed is for what the kernel refuses by itself, before it asks anybody.
+func (c *compiler) malformed(e engine.Errno) cbpf.Node {
+	if c.ring {
+		return c.Ret(ringAllow)
+	}
+	return c.errno(e)
 }
 
 func newCompiler(p engine.Policy, l engine.Limits) *compiler {
@@ -65,7 +111,7 @@ func newCompiler(p engine.Policy, l engine.Limits) *compiler {
 func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 	allow, eperm := c.Ret(cbpf.RetAllow), c.errno(engine.EPERM)
 	// The triple is behind a pointer here: what cannot be seen is denied.
-	unseen := c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))
+	unseen := c.deny(engine.NoFamily)
 	socketcall := c.Load(offArg0, c.Switch([]cbpf.Case{single(socketcallSocket, unseen), single(socketcallSocketpair, unseen)}, allow))
 	// PTRACE_TRACEME stays: it makes nobody a tracer who was not one before.
 	ptrace := c.Load(offArg0, c.Switch([]cbpf.Case{single(ptraceAttach, eperm), single(ptraceSeize, eperm)}, allow))
@@ -75,7 +121,8 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 		node  cbpf.Node
 		calls []uint32
 	}{
-		{eperm, []uint32{nrIOURingSetup, nrIOURingEnter, nrIOURingRegister, nrPidfdGetfd}},
+		{eperm, []uint32{nrPidfdGetfd}},
+		{eperm, t.uring()},
 		{eperm, t.processVMWritev},
 		{create, t.create},
 		{socketcall, t.socketcall},
@@ -94,9 +141,9 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 
 // create decides (family, type, protocol) as __sys_socket and __sock_create do.
 func (c *compiler) create() cbpf.Node {
-	einval, eafnosupport := c.errno(engine.EINVAL), c.errno(engine.EAFNOSUPPORT)
+	einval, eafnosupport := c.malformed(engine.EINVAL), c.malformed(engine.EAFNOSUPPORT)
 	afMax := uint32(c.limits.AFMax)
-	badType := c.Load(offArg0, c.Jump(cbpf.JGE, afMax, eafnosupport, einval))
+	badType := c.Load(c.arg(0), c.Jump(cbpf.JGE, afMax, eafnosupport, einval))
 
 	cases := append(make([]cbpf.Case, 0, 16), cbpf.Case{First: afMax, Last: ^uint32(0), Node: eafnosupport})
 	for family := range c.limits.AFMax {
@@ -104,11 +151,11 @@ func (c *compiler) create() cbpf.Node {
 			cases = append(cases, single(uint32(family), c.types(family)))
 		}
 	}
-	families := c.Load(offArg0, c.Switch(cases, c.errno(c.policy.DenyErrno.Errno(engine.NoFamily))))
+	families := c.Load(c.arg(0), c.Switch(cases, c.deny(engine.NoFamily)))
 
 	known := c.And(uint32(engine.TypeMask), c.Jump(cbpf.JGE, uint32(c.limits.SockMax), badType, families))
 	badFlags := ^uint32(engine.TypeMask | engine.TypeFlags)
-	return c.Load(offArg1, c.Jump(cbpf.JSET, badFlags, einval, known))
+	return c.Load(c.arg(1), c.Jump(cbpf.JSET, badFlags, einval, known))
 }
 
 // types decides by the type of a family's request, whose flags and range have
@@ -118,40 +165,41 @@ func (c *compiler) types(family int32) cbpf.Node {
 	for typ := range c.limits.SockMax {
 		cases = append(cases, single(uint32(typ), c.protocols(family, typ)))
 	}
-	return c.Load(offArg1, c.And(uint32(engine.TypeMask), c.Switch(cases, cases[0].Node)))
+	return c.Load(c.arg(1), c.And(uint32(engine.TypeMask), c.Switch(cases, cases[0].Node)))
 }
 
 // protocols decides by the protocol of one family and type. The builder drops
 // the load where no protocol is allowed.
 func (c *compiler) protocols(family, typ int32) cbpf.Node {
-	allowed, deny := c.answer(family, typ)
+	allowed, cause := c.answer(family, typ)
 	if allowed.Any {
-		return c.Ret(cbpf.RetAllow)
+		return c.allow()
 	}
 	cases := make([]cbpf.Case, 0, 16)
 	for _, protocol := range allowed.List {
-		cases = append(cases, single(uint32(protocol), c.Ret(cbpf.RetAllow)))
+		cases = append(cases, single(uint32(protocol), c.allow()))
 	}
-	return c.Load(offArg2, c.Switch(cases, c.errno(deny)))
+	return c.Load(c.arg(2), c.Switch(cases, c.deny(cause)))
 }
 
 // answer is what the policy says about a family and type within the limits, as
-// the program passed them: the protocols that it allows there and the errno of
+// the program passed them: the protocols that it allows there and why it denies
 // all others.
-func (c *compiler) answer(family, typ int32) (allowed engine.Protocols, deny engine.Errno) {
+func (c *compiler) answer(family, typ int32) (allowed engine.Protocols, cause engine.Cause) {
 	family, typ, _ = engine.Request{Family: family, Type: typ}.Triple()
 	at, hasType := slices.BinarySearchFunc(c.allowed, engine.Allowed{Family: family, Type: typ}, engine.Allowed.Compare)
 	if hasType {
 		allowed = c.allowed[at].Protocols
 	}
-	cause := engine.NoFamily
 	switch {
 	case hasType:
 		cause = engine.NoProto
 	case c.names(family):
 		cause = engine.NoType
+	default:
+		cause = engine.NoFamily
 	}
-	return allowed, c.policy.DenyErrno.Errno(cause)
+	return allowed, cause
 }
 
 // names tells whether any rule names the family.

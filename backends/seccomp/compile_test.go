@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -131,11 +132,48 @@ func checkCreate(t *testing.T, r *rand.Rand, p engine.Policy, m machine, l engin
 	}
 }
 
+// checkRing compares the filter of io_uring with the reference. What is malformed
+// has to get to the kernel.
+func checkRing(t *testing.T, r *rand.Rand, p engine.Policy, l engine.Limits, n int) {
+	t.Helper()
+	prog, err := compileRing(p, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cbpf.CheckRing(prog); err != nil {
+		t.Fatalf("the kernel would refuse the filter of %v: %v", p, err)
+	}
+	for range n {
+		q := randomRequest(r, p)
+		want := uint32(ringAllow)
+		switch v := p.Decide(q, l); v.Cause {
+		case engine.NoFamily, engine.NoType, engine.NoProto:
+			want = ringDeny
+		}
+		got, _, err := prog.RunRing(cbpf.RingData{Family: uint32(q.Family), SockType: uint32(q.Type), Protocol: uint32(q.Protocol)})
+		if err != nil || got != want {
+			t.Fatalf("%+v: filter of io_uring returns %d, %v; the reference says %d; policy %v", q, got, err, want, p)
+		}
+	}
+}
+
 func TestCompileAgreesWithReference(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	limits := []engine.Limits{engine.KnownLimits, {AFMax: 45, SockMax: 11}, {AFMax: 60, SockMax: 13}, {AFMax: 46, SockMax: 16}}
+	t.Run("io_uring", func(t *testing.T) {
+		for _, l := range limits {
+			for _, p := range policies(t) {
+				if !p.All { // has no filter of io_uring
+					checkRing(t, r, p, l, 2000)
+				}
+			}
+			for _, rules := range []int{1, 3, 8, 64, 200} {
+				checkRing(t, r, randomPolicy(r, rules), l, 20_000)
+			}
+		}
+	})
 	for _, here := range machines {
 		goarch, m := here.goarch, here.tables
 		t.Run(goarch, func(t *testing.T) {
@@ -300,11 +338,50 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestRings: io_uring is left alone only where it has a filter of its own, and that
+// is made only where it can say what the policy says.
+func TestRings(t *testing.T) {
+	has := engine.Support{Limits: engine.KnownLimits, Features: []engine.Feature{RingFilter}}
+	unsupported := policies(t)["tcp"]
+	unsupported.DenyErrno = engine.DenyUnsupported
+	for name, c := range map[string]struct {
+		policy  engine.Policy
+		support engine.Support
+		setup   uint32 // what io_uring_setup(2) gets
+		ring    bool
+	}{
+		"with filters":       {policies(t)["tcp"], has, cbpf.RetAllow, true},
+		"without":            {policies(t)["tcp"], engine.Support{Limits: engine.KnownLimits}, cbpf.RetErrno(uint16(engine.EPERM)), false},
+		"with another errno": {unsupported, has, cbpf.RetErrno(uint16(engine.EPERM)), false},
+		"everything allowed": {engine.Policy{All: true}, has, cbpf.RetAllow, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepared, err := New().Prepare(c.policy, c.support)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := prepared.(layer)
+			if got := run(t, l.prog, cbpf.Data{Nr: 425, Arch: machineOf(runtime.GOARCH)[0].audit}); got != c.setup {
+				t.Errorf("io_uring_setup gets %#x, want %#x", got, c.setup)
+			}
+			if (l.ring != nil) != c.ring {
+				t.Errorf("filter of io_uring: %v, want one: %v", l.ring, c.ring)
+			}
+			narrowed := slices.ContainsFunc(New().Assess(c.policy, c.support).Narrowings, func(f engine.Finding) bool { return f.ID == engine.FindingIOURing })
+			if denied := c.setup != cbpf.RetAllow; narrowed != denied {
+				t.Errorf("narrowing reported: %v, denied: %v", narrowed, denied)
+			}
+		})
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	f.Add(uint64(1), uint64(2), uint8(3))
 	f.Fuzz(func(t *testing.T, a, b uint64, rules uint8) {
 		r := rand.New(rand.NewPCG(a, b))
 		l := engine.Limits{AFMax: 1 + r.Int32N(70), SockMax: 1 + r.Int32N(16)}
-		checkCreate(t, r, randomPolicy(r, int(rules)), machines[r.IntN(len(machines))].tables, l, 200)
+		p := randomPolicy(r, int(rules))
+		checkCreate(t, r, p, machines[r.IntN(len(machines))].tables, l, 200)
+		checkRing(t, r, p, l, 200)
 	})
 }

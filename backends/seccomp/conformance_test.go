@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	for _, d := range defects {
 		known = append(known, d.backend())
 	}
-	conformance.Main(known)
+	conformance.Main(append(known, ringMutants()...))
 	os.Exit(testutil.RunTests(m))
 }
 

@@ -12,7 +12,8 @@
 //
 // A filter sees registers and no memory. What follows from that is reported
 // as narrowings (socketcall, io_uring, attaching to processes) and gaps
-// (ports, received sockets); see docs/limits.md.
+// (ports, received sockets); see docs/limits.md. From Linux 7.1 on io_uring has
+// filters of its own, and the policy is loaded as one of these too.
 //
 // The way of a policy: [engine.Policy.Expand] → compile.go (pure) →
 // enforce_linux.go. arch.go has the syscall tables.

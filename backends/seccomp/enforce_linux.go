@@ -5,6 +5,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -19,8 +20,25 @@ func (l layer) Enforce(scope engine.Scope) error {
 	if err := cbpf.Check(l.prog); err != nil {
 		return fmt.Errorf("BUG(seccomp): filter that the kernel would refuse: %w", err)
 	}
+	if l.ring != nil {
+		if scope == engine.Process {
+			return errors.New("BUG(seccomp): a filter of io_uring is for one thread and what comes from it")
+		}
+		if err := cbpf.CheckRing(l.ring); err != nil {
+			return fmt.Errorf("BUG(seccomp): filter of io_uring that the kernel would refuse: %w", err)
+		}
+		if scope == engine.Exec {
+			runtime.LockOSThread()
+			scope = engine.Thread
+		}
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("seccomp: set no_new_privs: %w", err)
+	}
+	if l.ring != nil {
+		if err := sys.RingFilter(l.ring); err != nil {
+			return fmt.Errorf("seccomp: load filter of io_uring: %w: use another backend", err)
+		}
 	}
 	if scope == engine.Thread {
 		return explainLoad("the calling thread", len(l.prog), sys.SeccompFilter(l.prog, 0))

@@ -24,7 +24,9 @@ import (
 // NewLibseccomp returns the backend whose filter libseccomp compiles. It
 // denies and allows what [New] does, with more instructions; it is here to be
 // compared with.
-func NewLibseccomp() engine.Backend { return backend{name: "libseccomp", compile: compileLibseccomp} }
+func NewLibseccomp() engine.Backend {
+	return backend{name: "libseccomp", compile: compileLibseccomp, ring: compileRing}
+}
 
 // libseccompArchs by audit arch. libseccomp takes x32 for an arch of its own,
 // and its Go binding has no riscv32: a call by that table kills, as one by an
@@ -102,7 +104,11 @@ func addRules(f *libseccomp.ScmpFilter, p engine.Policy, m machine, l engine.Lim
 			return err
 		}
 	}
-	for _, name := range []string{"io_uring_setup", "io_uring_enter", "io_uring_register", "pidfd_getfd", "process_vm_writev"} {
+	calls := []string{"pidfd_getfd", "process_vm_writev"}
+	if !m[0].rings {
+		calls = append(calls, "io_uring_setup", "io_uring_enter", "io_uring_register")
+	}
+	for _, name := range calls {
 		if err := addRule(f, name, engine.EPERM); err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import "github.com/sockade/sockade/engine"
 // build has it without the compiler, so it is never available.
 func NewLibseccomp() engine.Backend {
 	return backend{
-		name: "libseccomp", compile: compile,
+		name: "libseccomp", compile: compile, ring: compileRing,
 		missing: "not in this build: it takes cgo, libseccomp's headers and go build -tags libseccomp",
 	}
 }

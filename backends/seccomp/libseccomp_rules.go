@@ -56,16 +56,16 @@ func denials(p engine.Policy, l engine.Limits) []denial {
 	// What the policy says, where it says the same in one go.
 	c := newCompiler(p, l)
 	same := func(f, g, t, u int32) bool {
-		a, errno := c.answer(f, t)
-		b, errno2 := c.answer(g, u)
-		return a.Any && b.Any || a.Any == b.Any && errno == errno2 && slices.Equal(a.List, b.List)
+		a, cause := c.answer(f, t)
+		b, cause2 := c.answer(g, u)
+		return a.Any && b.Any || a.Any == b.Any && cause == cause2 && slices.Equal(a.List, b.List)
 	}
 	for _, group := range groups(families, func(f, g int32) bool {
 		return !slices.ContainsFunc(types, func(t int32) bool { return !same(f, g, t, t) })
 	}) {
 		for _, alike := range groups(types, func(t, u int32) bool { return same(group[0], group[0], t, u) }) {
-			if allowed, deny := c.answer(group[0], alike[0]); !allowed.Any {
-				add(blocksOf(group), typesOf(blocksOf(alike)), except(allowed.List), deny)
+			if allowed, cause := c.answer(group[0], alike[0]); !allowed.Any {
+				add(blocksOf(group), typesOf(blocksOf(alike)), except(allowed.List), p.DenyErrno.Errno(cause))
 			}
 		}
 	}

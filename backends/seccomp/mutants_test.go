@@ -14,6 +14,7 @@ import (
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/cbpf"
 	"github.com/sockade/sockade/internal/conformance"
+	"github.com/sockade/sockade/internal/testutil"
 )
 
 // defect is a mistake that a filter compiler is known to make, put into ours.
@@ -23,7 +24,7 @@ type defect struct {
 }
 
 func (d defect) backend() engine.Backend {
-	return backend{name: "defect: " + d.name, compile: d.compile}
+	return backend{name: "defect: " + d.name, compile: d.compile, ring: compileRing}
 }
 
 // inMachine makes a defect of the syscall tables.
@@ -97,7 +98,7 @@ var defects = []defect{
 		return prefixed(
 			bpf.RawInstruction{Op: opLoad, K: offArg0},
 			bpf.RawInstruction{Op: opJeq, K: unix.AF_INET, Jf: 4},
-			bpf.RawInstruction{Op: opLoad, K: offArg1},
+			bpf.RawInstruction{Op: opLoad, K: offArg0 + argSize},
 			bpf.RawInstruction{Op: opAnd, K: uint32(engine.TypeMask)},
 			bpf.RawInstruction{Op: opJeq, K: unix.SOCK_PACKET, Jf: 1},
 			bpf.RawInstruction{Op: opRet, K: cbpf.RetAllow},
@@ -115,11 +116,9 @@ var defects = []defect{
 		}
 	})},
 	{"socketcall forgotten", inMachine(func(t *table) { t.socketcall = nil })},
-	{"io_uring forgotten", inProgram(func(i *bpf.RawInstruction) {
-		if i.K >= nrIOURingSetup && i.K <= nrIOURingRegister+1 {
-			i.K += 1000
-		}
-	})},
+	{"io_uring forgotten", func(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
+		return compile(p, m.withRings(), l)
+	}},
 	{"families beyond AF_MAX get the deny errno", func(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) {
 		return compile(p, m, engine.Limits{AFMax: 255, SockMax: l.SockMax})
 	}},
@@ -146,7 +145,12 @@ func TestMutants(t *testing.T) {
 	for _, d := range defects {
 		all = append(all, d.backend())
 	}
-	report, err := conformance.Run(t.Context(), conformance.Config{Backends: all, Seed: 1, Thin: 11})
+	checkMutants(t, conformance.Config{Backends: all, Seed: 1, Thin: 11})
+}
+
+func checkMutants(t *testing.T, c conformance.Config) {
+	t.Helper()
+	report, err := conformance.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,4 +161,48 @@ func TestMutants(t *testing.T) {
 		}
 		t.Logf("%s: %d divergences in %d requests, the first: %v", r.Name, r.Divergences, r.Requests, r.Diverged[0])
 	}
+}
+
+// ringMutants have mistakes in the filter of io_uring.
+func ringMutants() []engine.Backend {
+	var out []engine.Backend
+	for _, d := range []struct {
+		name string
+		ring func(engine.Policy, engine.Limits) (cbpf.Program, error)
+	}{
+		{"everything is let through", func(engine.Policy, engine.Limits) (cbpf.Program, error) {
+			return cbpf.Program{{Op: opRet, K: ringAllow}}, nil
+		}},
+		{"families beyond AF_MAX are denied", func(p engine.Policy, l engine.Limits) (cbpf.Program, error) {
+			return compileRing(p, engine.Limits{AFMax: 255, SockMax: l.SockMax})
+		}},
+		{"types beyond SOCK_MAX are denied", func(p engine.Policy, l engine.Limits) (cbpf.Program, error) {
+			return compileRing(p, engine.Limits{AFMax: l.AFMax, SockMax: 16})
+		}},
+		{"a rule too many", func(p engine.Policy, l engine.Limits) (cbpf.Program, error) {
+			p.Rules = append(slices.Clone(p.Rules), engine.Rule{Family: unix.AF_INET, Type: unix.SOCK_DGRAM, Protocol: engine.Any})
+			return compileRing(p, l)
+		}},
+	} {
+		out = append(out, backend{name: "io_uring: " + d.name, compile: compile, ring: d.ring})
+	}
+	return out
+}
+
+// TestRingMutants is TestMutants for the filter of io_uring.
+func TestRingMutants(t *testing.T) {
+	testutil.Need(t, "io_uring-filter", missingRingFilter(), "boot Linux 7.1 or later (CONFIG_IO_URING_BPF)")
+	var cases []conformance.Case
+	for _, text := range []string{"unix", "tcp"} {
+		cases = append(cases, conformance.Case{Name: text, Policy: policies(t)[text]})
+	}
+	checkMutants(t, conformance.Config{Backends: ringMutants(), Cases: cases, Thin: 11})
+}
+
+// missingRingFilter says why this kernel has no filters of io_uring.
+func missingRingFilter() string {
+	if New().Probe(engine.Trial).Has(RingFilter) {
+		return ""
+	}
+	return "io_uring has no filters here"
 }

@@ -4,6 +4,7 @@ package seccomp
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -34,8 +35,32 @@ func probe(d engine.Depth) engine.Support {
 	}
 	if !exact {
 		s.Proof += "; AF_MAX and SOCK_MAX are assumed: an outer sandbox hides them"
+		return s // and a filter of io_uring has to know them
+	}
+	if ringFilters(d, s.Limits) {
+		s.Features = append(s.Features, RingFilter)
+		if d == engine.Trial {
+			s.Proof += "; a filter of io_uring decided IORING_OP_SOCKET by its protocol"
+		}
 	}
 	return s
+}
+
+// ringFilters tells whether io_uring has filters here. A trial makes two requests
+// that differ in the protocol, of which the filter allows one.
+func ringFilters(d engine.Depth, l engine.Limits) bool {
+	if d == engine.Inquiry {
+		return sys.HasRingFilter()
+	}
+	var b cbpf.Builder
+	c := compiler{ring: true}
+	prog, err := b.Assemble(b.Load(c.arg(2), b.Jump(cbpf.JEQ, probeProtocol, b.Ret(ringDeny), b.Ret(ringAllow))))
+	if err != nil {
+		return false
+	}
+	// The family is beyond AF_MAX, so that the kernel answers before it makes anything.
+	got, err := sys.TryRingFilter(prog, l.AFMax, probeProtocol, 0)
+	return err == nil && slices.Equal(got, []unix.Errno{unix.EACCES, unix.EAFNOSUPPORT})
 }
 
 // askFilter offers the kernel a filter that it cannot read: it says so where it
@@ -53,7 +78,7 @@ func askFilter() error {
 func tryFilter() error {
 	var b cbpf.Builder
 	allow, deny := b.Ret(cbpf.RetAllow), b.Ret(cbpf.RetErrno(uint16(probeErrno)))
-	decide := b.Load(offArg2, b.Jump(cbpf.JEQ, probeProtocol, deny, allow))
+	decide := b.Load(offArg0+2*argSize, b.Jump(cbpf.JEQ, probeProtocol, deny, allow))
 	prog, err := b.Assemble(b.Load(offNr, b.Switch([]cbpf.Case{single(unix.SYS_SOCKET, decide)}, allow)))
 	if err != nil {
 		return err

@@ -13,9 +13,17 @@ import (
 // compileFunc makes the filter of a policy for a machine with these limits.
 type compileFunc func(engine.Policy, machine, engine.Limits) (cbpf.Program, error)
 
+// RingFilter is the feature of kernels that ask a filter about every
+// IORING_OP_SOCKET (Linux 7.1). It covers rings that are made afterwards by the
+// task that loads it: a process that restricts itself may have others, and has
+// to do without the feature.
+const RingFilter engine.Feature = "io_uring-filter"
+
 type backend struct {
 	name    string
 	compile compileFunc
+	// ring makes the filter of io_uring.
+	ring func(engine.Policy, engine.Limits) (cbpf.Program, error)
 	// surelyFits is how many rules fit into a filter whatever they are, so that
 	// the start with a usual policy compiles once and not twice.
 	surelyFits int
@@ -24,7 +32,9 @@ type backend struct {
 }
 
 // New returns the backend with Sockade's own compiler, which is in every build.
-func New() engine.Backend { return backend{name: "seccomp", compile: compile, surelyFits: 40} }
+func New() engine.Backend {
+	return backend{name: "seccomp", compile: compile, ring: compileRing, surelyFits: 40}
+}
 
 // Name implements [engine.Backend].
 func (b backend) Name() string { return b.name }
@@ -64,7 +74,13 @@ func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if machineOf(runtime.GOARCH).hasSocketcall() {
 		c.Narrowings = append(c.Narrowings, narrowSocketcall)
 	}
-	c.Narrowings = append(c.Narrowings, narrowIOURing, narrowAttach)
+	switch {
+	case !s.Has(RingFilter):
+		c.Narrowings = append(c.Narrowings, narrowIOURing)
+	case !filtersRings(p, s):
+		c.Narrowings = append(c.Narrowings, narrowIOURingErrno)
+	}
+	c.Narrowings = append(c.Narrowings, narrowAttach)
 	c.Unseen = append(c.Unseen, unseenProcMem)
 	return c
 }
@@ -74,21 +90,40 @@ func (b backend) fits(p engine.Policy, s engine.Support) error {
 	if len(p.Rules) <= b.surelyFits {
 		return nil
 	}
-	_, err := b.compile(p, machineOf(runtime.GOARCH), s.Limits)
+	_, err := b.layer(p, s)
 	return err
 }
 
 // Prepare implements [engine.Backend].
 func (b backend) Prepare(p engine.Policy, s engine.Support) (engine.Layer, error) {
-	prog, err := b.compile(p, machineOf(runtime.GOARCH), s.Limits)
+	l, err := b.layer(p, s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: compile policy: %w", b.name, err)
 	}
-	return layer{prog}, nil
+	return l, nil
 }
 
-// layer is a filter that is ready to load.
-type layer struct{ prog cbpf.Program }
+// layer is a filter that is ready to load, and one of io_uring where that has not
+// to be denied as a whole.
+type layer struct{ prog, ring cbpf.Program }
+
+// filtersRings tells whether io_uring gets a filter of its own, which can deny
+// with EACCES only.
+func filtersRings(p engine.Policy, s engine.Support) bool {
+	return s.Has(RingFilter) && p.DenyErrno == engine.DenyEACCES && !p.All
+}
+
+func (b backend) layer(p engine.Policy, s engine.Support) (l layer, err error) {
+	m := machineOf(runtime.GOARCH)
+	if filtersRings(p, s) {
+		m = m.withRings()
+		if l.ring, err = b.ring(p, s.Limits); err != nil {
+			return layer{}, err
+		}
+	}
+	l.prog, err = b.compile(p, m, s.Limits)
+	return l, err
+}
 
 // Close implements [engine.Layer].
 func (layer) Close() error { return nil }
@@ -114,7 +149,12 @@ var (
 	narrowIOURing = engine.Finding{
 		ID: engine.FindingIOURing, What: "io_uring, all of it: io_uring_setup(2) fails with EPERM as under kernel.io_uring_disabled=2",
 		Why: "IORING_OP_SOCKET makes sockets that a seccomp filter does not see",
-		Fix: "programs fall back to plain system calls; else use a backend that has no such narrowing: landlock or bpflsm",
+		Fix: "programs fall back to plain system calls; else boot Linux 7.1 or later, which has filters for io_uring, or use a backend that has no such narrowing: landlock or bpflsm",
+	}
+	narrowIOURingErrno = engine.Finding{
+		ID: engine.FindingIOURing, What: narrowIOURing.What,
+		Why: "a filter of io_uring denies with EACCES only, and the policy has deny_errno = \"unsupported\"",
+		Fix: `programs fall back to plain system calls; else set deny_errno = "eacces", or use the bpflsm backend`,
 	}
 	narrowAttach = engine.Finding{
 		ID: engine.FindingAttach, What: "attaching to processes: PTRACE_ATTACH, PTRACE_SEIZE, process_vm_writev(2), pidfd_getfd(2) fail with EPERM",

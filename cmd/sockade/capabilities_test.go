@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,14 @@ var capabilities = map[string]func() (missing, fix string){
 			return err.Error(), "set kernel.io_uring_disabled=0 (CONFIG_IO_URING)"
 		}
 		_ = unix.Close(fd)
+		return "", ""
+	},
+	"io_uring-filter": func() (string, string) {
+		const bpfFilter = 37 // IORING_REGISTER_BPF_FILTER, of the task and with no argument
+		_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, ^uintptr(0), bpfFilter, 0, 1, 0, 0)
+		if errno != unix.EFAULT && errno != unix.EACCES {
+			return fmt.Sprintf("io_uring has no filters: %v", errno), "boot Linux 7.1 or later (CONFIG_IO_URING_BPF)"
+		}
 		return "", ""
 	},
 }

@@ -92,6 +92,9 @@ func (w way) policyText() string {
 	case engine.InheritKeep:
 		text += ", inherit = keep"
 	}
+	if w.errno == engine.DenyUnsupported {
+		text += ", errno unsupported"
+	}
 	if w.bestEffort {
 		text += ", best effort"
 	}
@@ -105,6 +108,9 @@ func (w way) endText() string {
 	}
 	if w.finding != "" {
 		text += " (`" + w.finding + "`)"
+	}
+	if w.filtered != "" {
+		text += "; where io_uring has filters: " + w.filtered
 	}
 	return text
 }

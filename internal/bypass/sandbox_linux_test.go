@@ -55,8 +55,8 @@ type outcome struct {
 	Seen string
 	// Refusal is the error that refused to start.
 	Refusal string
-	// Unseen are the IDs that the report says so of.
-	Unseen []string
+	// Unseen and Narrowings are the IDs in the report.
+	Unseen, Narrowings []string
 	// Foreign are the sockets outside the policy that are open in the end.
 	Foreign []string
 }
@@ -129,6 +129,9 @@ func runWay(arg []byte) (any, error) {
 	o := outcome{Seen: seen, Refusal: s.refusal}
 	for _, f := range s.report.Unseen {
 		o.Unseen = append(o.Unseen, f.ID)
+	}
+	for _, f := range s.report.Narrowings {
+		o.Narrowings = append(o.Narrowings, f.ID)
 	}
 	var foreign *selector.ForeignFDsError
 	switch {
@@ -205,6 +208,14 @@ func enterThen(f func() (string, error)) try {
 		return f()
 	}
 }
+
+// step is an image that goes for a socket in one step.
+func step(f func() (string, error)) try {
+	return func(*sandbox) (string, error) { return f() }
+}
+
+// execImage is a try that leaves all to its image.
+func execImage(s *sandbox) (string, error) { return "", s.exec("/proc/self/exe") }
 
 // call makes a step of a system call with the native instruction. The socket
 // that it may return stays open, to be found by foreignSockets.

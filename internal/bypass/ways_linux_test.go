@@ -5,6 +5,7 @@ package bypass
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/sockade/sockade/backends/seccomp"
 	"github.com/sockade/sockade/engine"
 )
 
@@ -31,9 +32,10 @@ type need func(root bool) (capability, missing, fix string)
 // way is one row: a way around a socket filter.
 type way struct {
 	name string
-	// allow and fds are the policy.
+	// allow, fds and errno are the policy.
 	allow string
 	fds   engine.FDs
+	errno engine.DenyErrno
 	// try is the attempt; image is how it goes on in a program that it executes.
 	try, image try
 	// end is what happens, and finding where the plan says so.
@@ -41,6 +43,9 @@ type way struct {
 	finding string
 	// seen is what the try returns in the sandbox, refusal what an error says.
 	seen, refusal string
+	// filtered is what it returns where io_uring has a filter of its own and the
+	// way is closed by that, without the finding.
+	filtered string
 	// control is what it returns without: works unless set.
 	control    string
 	bestEffort bool
@@ -55,8 +60,19 @@ type way struct {
 
 func (w way) policy() engine.Policy {
 	p := policy(w.allow)
-	p.FDs = w.fds
+	p.FDs, p.DenyErrno = w.fds, w.errno
 	return p
+}
+
+// on is the row as it is with this backend on this kernel.
+func (w way) on(s engine.Support) way {
+	if w.filtered != "" && s.Has(seccomp.RingFilter) {
+		w.end, w.finding, w.seen = closed, "", w.filtered
+		if w.seen == works {
+			w.end = kept
+		}
+	}
+	return w
 }
 
 func (w way) wantControl() string {
@@ -202,8 +218,24 @@ var spellingWays = []way{
 
 var uringWays = []way{
 	{
-		name: "a new ring", allow: "unix", try: newRing, end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
+		name: "a new ring", allow: "unix", try: enterThen(newRing(unix.AF_INET)), end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
 		shown: "IORING_OP_SOCKET makes sockets without socket(2), so that io_uring_setup(2) fails",
+	}, {
+		name: "a new ring of a program that is executed", allow: "unix", try: execImage, image: step(newRing(unix.AF_INET)),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		shown: "under sockade run; Linux 7.1 has a filter for IORING_OP_SOCKET, and denies the request and not the ring",
+	}, {
+		name: "a new ring for a socket that the policy allows", allow: "unix", try: execImage, image: step(newRing(unix.AF_UNIX)),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: works, needs: []need{needURing},
+		shown: "the same with an allowed request",
+	}, {
+		name: "a new ring that a kernel thread polls", allow: "unix", try: execImage, image: step(newPolledRing),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		shown: "the same with IORING_SETUP_SQPOLL: the thread is made after the filter",
+	}, {
+		name: "a new ring, denied as unsupported", allow: "unix", errno: engine.DenyUnsupported, try: execImage, image: step(newRing(unix.AF_INET)),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
+		shown: "the filter for IORING_OP_SOCKET has no errno but EACCES, so that io_uring_setup(2) fails",
 	}, {
 		name: "a new ring by int 0x80", allow: "unix", amd64: true, end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing, needInt80},
 		try: newRingBy(func(params uintptr) (string, error) { return int80(i386URingSetup, 1, params, 0, 0)() }), shown: "call 425 of the i386 table",
@@ -221,7 +253,7 @@ var uringWays = []way{
 		needs: []need{needURing}, shown: "keep is about sockets: a ring would make new ones",
 	}, {
 		name: "the same ring, inherit = keep, best effort", allow: "unix", fds: inheritKeep, bestEffort: true, try: inheritRing, image: enterInherited,
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing}, shown: "the program has the ring, and io_uring_enter(2) fails",
+		end: refuses, seen: refused, refusal: "an io_uring ring", needs: []need{needURing}, shown: "best effort is about what no backend can do",
 	}, {
 		name: "a polled ring", allow: "unix", try: pollingRing(asItIs), end: refuses, seen: refused, refusal: "an io_uring ring",
 		needs: []need{needURing}, shown: "IORING_SETUP_SQPOLL: a kernel thread makes sockets with no system call at all",

@@ -4,19 +4,22 @@ package cbpf
 
 import "fmt"
 
-// dataSize is sizeof(struct seccomp_data).
-const dataSize = 64
-
 // Check accepts exactly the programs that SECCOMP_SET_MODE_FILTER accepts and
 // otherwise names the instruction and what is wrong with it. It joins
 // bpf_check_basics_ok, bpf_check_classic and check_load_and_stores of
 // net/core/filter.c with seccomp_check_filter of kernel/seccomp.c.
-func Check(p Program) error {
+func Check(p Program) error { return p.check(dataSize) }
+
+// CheckRing is Check for IORING_REGISTER_BPF_FILTER: io_uring_check_cbpf_filter of
+// io_uring/bpf_filter.c differs only in what there is to load.
+func CheckRing(p Program) error { return p.check(ringDataSize) }
+
+func (p Program) check(size uint32) error {
 	if len(p) == 0 || len(p) > MaxInsns {
 		return fmt.Errorf("program has %d instructions; the kernel takes 1 to %d", len(p), MaxInsns)
 	}
 	for pc := range p {
-		if reason := p.invalid(pc); reason != "" {
+		if reason := p.invalid(pc, size); reason != "" {
 			return p.wrong(pc, reason)
 		}
 	}
@@ -31,13 +34,14 @@ func (p Program) wrong(pc int, reason string) error {
 }
 
 // invalid says what is wrong with an instruction wherever it may stand.
-// The kernel looks at no operand that an instruction does not use.
-func (p Program) invalid(pc int) string {
+// The kernel looks at no operand that an instruction does not use. size is that
+// of the data that the program is given.
+func (p Program) invalid(pc int, size uint32) string {
 	ins := p[pc]
 	switch ins.Op {
 	case opLdAbs:
-		if ins.K >= dataSize {
-			return "offset is behind the end of struct seccomp_data"
+		if ins.K >= size {
+			return "offset is behind the end of the data"
 		}
 		if ins.K%4 != 0 {
 			return "offset is not a multiple of 4"

@@ -78,3 +78,24 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckRing: a filter of io_uring is given less to load than one of seccomp.
+func TestCheckRing(t *testing.T) {
+	for offset, ok := range map[uint32]bool{0: true, 36: true, 40: false, 60: false, 18: false} {
+		p := Program{{Op: opLdAbs, K: offset}, {Op: opRetA}}
+		if err := CheckRing(p); (err == nil) != ok {
+			t.Errorf("load at %d: %v, want it accepted: %v", offset, err, ok)
+		}
+	}
+	for want, p := range map[uint32]Program{
+		1:  {{Op: opLdAbs, K: 16}, {Op: opRetA}},
+		2:  {{Op: opLdAbs, K: 20}, {Op: opRetA}},
+		3:  {{Op: opLdAbs, K: 24}, {Op: opRetA}},
+		0:  {{Op: opLdAbs, K: 28}, {Op: opRetA}},
+		40: {{Op: opLdLen}, {Op: opRetA}},
+	} {
+		if got, _, err := p.RunRing(RingData{Family: 1, SockType: 2, Protocol: 3}); err != nil || got != want {
+			t.Errorf("%v returns %d, %v; want %d", p, got, err, want)
+		}
+	}
+}

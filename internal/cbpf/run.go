@@ -4,6 +4,12 @@ package cbpf
 
 import "fmt"
 
+// Sizes of struct seccomp_data and struct io_uring_bpf_ctx.
+const (
+	dataSize     = 64
+	ringDataSize = 40
+)
+
 // Data is struct seccomp_data, what a filter sees of a system call.
 type Data struct {
 	Nr   int32
@@ -29,6 +35,22 @@ func (d *Data) word(offset uint32) uint32 {
 	return uint32(v >> (offset % 8 * 8))
 }
 
+// RingData is the part of struct io_uring_bpf_ctx (linux/io_uring/bpf_filter.h)
+// that is about the socket of an IORING_OP_SOCKET. All else reads as 0.
+type RingData struct{ Family, SockType, Protocol uint32 }
+
+func (d *RingData) word(offset uint32) uint32 {
+	switch offset {
+	case 16:
+		return d.Family
+	case 20:
+		return d.SockType
+	case 24:
+		return d.Protocol
+	}
+	return 0
+}
+
 // machine is the state of a running program. The kernel clears A and X first
 // (bpf_convert_filter); M[] it does not, so written keeps track.
 type machine struct {
@@ -41,12 +63,21 @@ type machine struct {
 // many instructions that took. A program that passes [Check] runs without an
 // error. One that does not may: what is not executed is not looked at.
 func (p Program) Run(d Data) (verdict uint32, executed int, err error) {
+	return p.run(d.word, dataSize)
+}
+
+// RunRing is Run for a filter of io_uring.
+func (p Program) RunRing(d RingData) (verdict uint32, executed int, err error) {
+	return p.run(d.word, ringDataSize)
+}
+
+func (p Program) run(word func(offset uint32) uint32, size uint32) (verdict uint32, executed int, err error) {
 	if len(p) == 0 || len(p) > MaxInsns {
-		return 0, 0, Check(p)
+		return 0, 0, p.check(size)
 	}
 	var s machine
 	for pc := 0; pc < len(p); pc++ {
-		if reason := p.invalid(pc); reason != "" {
+		if reason := p.invalid(pc, size); reason != "" {
 			return 0, executed, p.wrong(pc, reason)
 		}
 		executed++
@@ -59,12 +90,12 @@ func (p Program) Run(d Data) (verdict uint32, executed int, err error) {
 		case opJa:
 			pc += int(ins.K)
 		case opLdAbs:
-			s.a = d.word(ins.K)
+			s.a = word(ins.K)
 		case opLdMem, opLdxMem:
 			if s.written&(1<<ins.K) == 0 {
 				return 0, executed, p.wrong(pc, "the scratch cell is read before it is written")
 			}
-			s.move(ins.Op, ins.K)
+			s.move(ins.Op, ins.K, size)
 		default:
 			switch ins.Op & 7 {
 			case classJmp:
@@ -76,7 +107,7 @@ func (p Program) Run(d Data) (verdict uint32, executed int, err error) {
 					return 0, executed, nil
 				}
 			default:
-				s.move(ins.Op, ins.K)
+				s.move(ins.Op, ins.K, size)
 			}
 		}
 	}
@@ -84,18 +115,18 @@ func (p Program) Run(d Data) (verdict uint32, executed int, err error) {
 }
 
 // move runs the instructions that copy a value.
-func (s *machine) move(op uint16, k uint32) {
+func (s *machine) move(op uint16, k, size uint32) {
 	switch op {
 	case opLdImm:
 		s.a = k
-	case opLdLen: // seccomp_check_filter makes it an immediate
-		s.a = dataSize
+	case opLdLen: // the kernel's check makes it an immediate
+		s.a = size
 	case opLdMem:
 		s.a = s.m[k]
 	case opLdxImm:
 		s.x = k
 	case opLdxLen:
-		s.x = dataSize
+		s.x = size
 	case opLdxMem:
 		s.x = s.m[k]
 	case opSt:

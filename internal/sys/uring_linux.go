@@ -4,9 +4,11 @@ package sys
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +23,53 @@ const (
 	ioringOffCQRing      = 0x8000000
 	ioringOffSQEs        = 0x10000000
 	ioringSQNeedWakeup   = 1 << 0
+
+	ioringRegisterBPFFilter = 37
+	ioringBPFCmdFilter      = 1
+	// noRing is the descriptor that stands for the calling task.
+	noRing = ^uintptr(0)
 )
+
+// ioUringBPF is struct io_uring_bpf (linux/io_uring/bpf_filter.h).
+type ioUringBPF struct {
+	cmdType, cmdFlags        uint16
+	_                        uint32
+	opcode, flags, filterLen uint32
+	pduSize                  uint8
+	_                        [3]uint8
+	filter                   uint64
+	_                        [5]uint64
+}
+
+// RingFilter has the kernel ask the program about every IORING_OP_SOCKET of every
+// ring that the calling task, and what it starts from then on, makes (Linux 7.1).
+// It takes no_new_privs or CAP_SYS_ADMIN and is irrevocable. The program is given
+// struct io_uring_bpf_ctx; it returns 0 to deny with EACCES.
+func RingFilter(prog []bpf.RawInstruction) error {
+	const pduSize = 12 // family, type and protocol
+	arg := &ioUringBPF{
+		cmdType: ioringBPFCmdFilter, opcode: ioringOpSocket,
+		filterLen: uint32(len(prog)), filter: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(prog)))),
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, noRing, ioringRegisterBPFFilter, uintptr(unsafe.Pointer(arg)), 1, 0, 0)
+	runtime.KeepAlive(prog)
+	switch {
+	case errno != 0:
+		return errno
+	case arg.pduSize != 0 && arg.pduSize < pduSize: // kernels that know the field write theirs
+		return fmt.Errorf("the kernel tells filters %d bytes about a socket, not %d", arg.pduSize, pduSize)
+	}
+	return nil
+}
+
+// HasRingFilter asks the kernel whether it knows [RingFilter].
+func HasRingFilter() bool {
+	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, noRing, ioringRegisterBPFFilter, 0, 1, 0, 0)
+	if errno == unix.EACCES { // no no_new_privs yet, or an outer sandbox, which denies all of io_uring
+		_, _, errno = unix.RawSyscall(unix.SYS_IO_URING_SETUP, 1, 0, 0)
+	}
+	return errno == unix.EFAULT
+}
 
 type ioRingParams struct {
 	sqEntries, cqEntries, flags, sqThreadCPU, sqThreadIdle, features, wqFD uint32
@@ -155,4 +203,36 @@ func (r *Ring) Reap() (userData uint64, res int32, ok bool) {
 	c := *(*ioRingCQE)(unsafe.Pointer(&r.cq[p.cq.cqes+i*uint32(unsafe.Sizeof(ioRingCQE{}))]))
 	atomic.StoreUint32(head, *head+1)
 	return c.userData, c.res, true
+}
+
+// TryRingFilter loads the filter on a thread that is thrown away, with the
+// no_new_privs that it takes, and asks a ring there for a socket of each
+// protocol. The requests should be such that no socket is made.
+func TryRingFilter(prog []bpf.RawInstruction, family int32, protocols ...int32) (errnos []unix.Errno, err error) {
+	OnThrowawayThread(func() { errnos, err = tryRingFilter(prog, family, protocols) })
+	return errnos, err
+}
+
+func tryRingFilter(prog []bpf.RawInstruction, family int32, protocols []int32) ([]unix.Errno, error) {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return nil, err
+	}
+	if err := RingFilter(prog); err != nil {
+		return nil, err
+	}
+	r, err := NewRing(1, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var errnos []unix.Errno
+	for _, protocol := range protocols {
+		r.Queue(family, 0, protocol, 0)
+		if err := r.Enter(); err != nil {
+			return nil, err
+		}
+		_, res, _ := r.Reap()
+		errnos = append(errnos, unix.Errno(max(0, -res)))
+	}
+	return errnos, nil
 }
