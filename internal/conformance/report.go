@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sockade/sockade/engine"
@@ -101,17 +102,21 @@ func (r *Result) add(child Result) {
 	r.Divergences += child.Divergences
 	r.Narrowed += child.Narrowed
 	r.Diverged = append(r.Diverged, child.Diverged...)
-	for _, e := range child.Entries {
-		i := 0
-		for i < len(r.Entries) && r.Entries[i].Name != e.Name {
-			i++
+	r.Entries = AddEntries(r.Entries, child.Entries)
+}
+
+// AddEntries adds up results by entry.
+func AddEntries(sums, more []EntryResult) []EntryResult {
+	for _, e := range more {
+		i := slices.IndexFunc(sums, func(sum EntryResult) bool { return sum.Name == e.Name })
+		if i < 0 {
+			sums = append(sums, e)
+			continue
 		}
-		if i == len(r.Entries) {
-			r.Entries = append(r.Entries, EntryResult{Name: e.Name})
-		}
-		sum := &r.Entries[i]
+		sum := &sums[i]
 		sum.Requests += e.Requests
 		sum.Divergences += e.Divergences
 		sum.Narrowed += e.Narrowed
 	}
+	return sums
 }

@@ -24,6 +24,7 @@ import (
 type row struct {
 	name, release                   string
 	requests, divergences, narrowed int
+	entries                         []conformance.EntryResult
 	passed, failed, skipped         int
 	reasons                         map[string]int // of the skips
 	problems                        []string
@@ -87,6 +88,7 @@ func (r *row) takeVerify(result job.Result) {
 	for _, b := range report.Backends {
 		r.requests += b.Requests
 		r.narrowed += b.Narrowed
+		r.entries = conformance.AddEntries(r.entries, b.Entries)
 	}
 	for _, m := range report.Missing {
 		r.reasons["entry "+m.Name+": "+m.Reason]++
@@ -134,6 +136,33 @@ func failures(output []byte) []byte {
 	return bytes.Join(append(out, pending...), nil)
 }
 
+// printNarrowed prints which entries to the kernel are exact: what was narrowed of
+// how many requests, for those where anything was on any kernel.
+func printNarrowed(rows []row) {
+	var names []string
+	for _, r := range rows {
+		for _, e := range r.entries {
+			if e.Narrowed > 0 && !slices.Contains(names, e.Name) {
+				names = append(names, e.Name)
+			}
+		}
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "NARROWED BY ENTRY\t%s\t\n", strings.Join(names, "\t"))
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t", r.name)
+		for _, name := range names {
+			cell := "no such entry"
+			if i := slices.IndexFunc(r.entries, func(e conformance.EntryResult) bool { return e.Name == name }); i >= 0 {
+				cell = fmt.Sprintf("%d of %d", r.entries[i].Narrowed, r.entries[i].Requests)
+			}
+			fmt.Fprintf(w, "%s\t", cell)
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush()
+}
+
 // printRows prints the table, why anything was skipped, and what failed; it tells
 // whether anything did.
 func printRows(rows []row) (failed bool) {
@@ -148,6 +177,7 @@ func printRows(rows []row) (failed bool) {
 		}
 	}
 	_ = w.Flush()
+	printNarrowed(rows)
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Printf("skipped %dx: %s\n", reasons[reason], reason)
 	}
