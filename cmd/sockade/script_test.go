@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"refuses": refuses,
 			"lines":   lines,
 			"write":   write,
+			"build":   build,
 			"need":    need,
 		},
 	})

@@ -104,6 +104,17 @@ func unescape(ts *testscript.TestScript, text string) string {
 	return text
 }
 
+// build FILE GOARCH PACKAGE: the program of a package of this module.
+func build(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: build FILE GOARCH PACKAGE")
+	}
+	program, missing, err := testutil.Build(ts.Getenv("WORK"), args[2], args[1])
+	ts.Check(err)
+	testutil.Need(ts.Value("t").(*testing.T), "go", missing, "install Go")
+	ts.Check(os.Symlink(program, ts.MkAbs(args[0])))
+}
+
 // need CAPABILITY…: skips where the machine has none.
 func need(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {

@@ -147,21 +147,10 @@ func program386(entry, family string) try {
 	})
 }
 
-// build386 builds the 32-bit program for the children, where the machine can.
-func build386(dir string) error {
-	program := filepath.Join(dir, "socket32")
-	cmd := exec.Command("go", "build", "-o", program, "./testdata/socket32")
-	cmd.Env = append(os.Environ(), "GOARCH=386", "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	return os.Setenv(env386, program)
-}
-
 // need386 is for ways through the 32-bit program.
 func need386(bool) (capability, missing, fix string) {
 	if os.Getenv(env386) == "" {
-		return "go", "no Go toolchain to build a 32-bit program with", "install Go"
+		return "go", "no 32-bit program", "install Go"
 	}
 	if err := exec.Command(os.Getenv(env386), "direct", "unix").Run(); err != nil {
 		missing = err.Error()

@@ -3,7 +3,6 @@
 package programs
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -138,12 +137,10 @@ func buildC32(t *testing.T, dir string, flags ...string) string {
 // buildGo compiles testdata/httpd for an architecture.
 func buildGo(t *testing.T, dir, goarch string) string {
 	t.Helper()
-	need(t, "go", "golang")
-	out := filepath.Join(dir, "httpd-"+goarch)
-	cmd := exec.Command("go", "build", "-o", out, "./testdata/httpd")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+goarch)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
+	program, missing, err := testutil.Build(dir, "internal/programs/testdata/httpd", goarch)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	testutil.Need(t, "go", missing, "install Go")
+	return program
 }

@@ -12,7 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,27 +22,23 @@ import (
 	"github.com/sockade/sockade/internal/testutil"
 )
 
-// sockade is the binary under test: SOCKADE_BIN, or built here.
+// sockade is the binary under test.
 var sockade string
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
-	sockade = os.Getenv("SOCKADE_BIN")
-	if sockade == "" {
-		dir, err := os.MkdirTemp("", "sockade-programs")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		sockade = filepath.Join(dir, "sockade")
-		build := exec.Command("go", "build", "-o", sockade, "github.com/sockade/sockade/cmd/sockade")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build sockade: %v\n%s", err, out)
-			return 1
-		}
+	dir, err := os.MkdirTemp("", "sockade-programs")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	var missing string
+	sockade, missing, err = testutil.Build(dir, "cmd/sockade", runtime.GOARCH)
+	if err != nil || missing != "" {
+		fmt.Fprintf(os.Stderr, "build sockade: %v%s\n", err, missing)
+		return 1
 	}
 	return testutil.RunTests(m)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sockade/sockade/internal/guest"
 	"github.com/sockade/sockade/internal/guest/job"
+	"github.com/sockade/sockade/internal/testutil"
 )
 
 const (
@@ -40,11 +41,18 @@ var packages = []struct {
 	{path: "cmd/sockade", asNobody: true},
 }
 
+// programs are what tests build where there is a Go toolchain, by GOARCH.
+var programs = map[string][]string{
+	"amd64": {"cmd/sockade"},
+	"arm64": {"cmd/sockade"},
+	"386":   {"internal/bypass/testdata/socket32"},
+}
+
 // build makes the static programs of the guests and returns what goes into an
 // initramfs. It runs in the module.
 func build(ctx context.Context, cache, dir, arch string) (guest.Files, error) {
 	files := guest.Files{}
-	goBuild := func(out, pkg string, args ...string) error {
+	goBuild := func(out, pkg, arch string, args ...string) error {
 		args = append(args, "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, out), module+"/"+pkg)
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
@@ -58,14 +66,25 @@ func build(ctx context.Context, cache, dir, arch string) (guest.Files, error) {
 		return nil, fmt.Errorf("go list -m %s: %w: run it in a checkout", module, err)
 	}
 	checkout := string(root[:len(root)-1])
-	for name, pkg := range map[string]string{"init": "internal/guest/init", "bin/sockade": "cmd/sockade"} {
-		if err := goBuild(name, pkg, "build"); err != nil {
-			return nil, err
-		}
-		files["/"+name] = filepath.Join(dir, name)
+	if err := goBuild("init", "internal/guest/init", arch, "build"); err != nil {
+		return nil, err
 	}
+	files["/init"] = filepath.Join(dir, "init")
+	for programArch, packages := range programs {
+		if programArch != arch && (programArch != "386" || arch != "amd64") {
+			continue
+		}
+		for _, pkg := range packages {
+			out := filepath.Join("programs", programArch, pkg)
+			if err := goBuild(out, pkg, programArch, "build"); err != nil {
+				return nil, err
+			}
+			files[path.Join("/programs", programArch, pkg)] = filepath.Join(dir, out)
+		}
+	}
+	files["/bin/sockade"] = files[path.Join("/programs", arch, "cmd/sockade")]
 	for _, p := range packages {
-		if err := goBuild(p.path+"/test", p.path, "test", "-c"); err != nil {
+		if err := goBuild(p.path+"/test", p.path, arch, "test", "-c"); err != nil {
 			return nil, err
 		}
 		files[path.Join(source, p.path, "test")] = filepath.Join(dir, p.path, "test")
@@ -100,7 +119,7 @@ func (o options) steps() []job.Step {
 			}
 			s := job.Step{
 				Name: p.path + " as " + user.name, Dir: path.Join(source, p.path), UID: user.uid, Seconds: stepSeconds,
-				Argv: []string{"./test", "-test.v", "-test.run", o.run}, Env: []string{"SOCKADE_REQUIRE=seccomp"},
+				Argv: []string{"./test", "-test.v", "-test.run", o.run}, Env: []string{"SOCKADE_REQUIRE=seccomp", testutil.EnvPrograms + "=/programs"},
 			}
 			if p.skip != "" {
 				s.Argv = append(s.Argv, "-test.skip", p.skip)

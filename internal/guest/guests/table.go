@@ -147,6 +147,9 @@ func printNarrowed(rows []row) {
 			}
 		}
 	}
+	if len(names) == 0 {
+		return
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "NARROWED BY ENTRY\t%s\t\n", strings.Join(names, "\t"))
 	for _, r := range rows {
