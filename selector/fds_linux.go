@@ -143,7 +143,7 @@ func lookAt(fd int, p engine.Policy) (foreign, error) {
 func anonymousDev() (uint64, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
-		return 0, fmt.Errorf("look at an anonymous file: %w", err)
+		return 0, fmt.Errorf("compare it with an anonymous file: eventfd: %w: an outer sandbox denies it", err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t

@@ -33,7 +33,7 @@ func (l layer) Enforce(scope engine.Scope) error {
 		}
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("seccomp: set no_new_privs: %w", err)
+		return fmt.Errorf("seccomp: set no_new_privs: %w: an outer sandbox denies prctl(2), and a filter takes it: run sockade outside", err)
 	}
 	if l.ring != nil {
 		if err := sys.RingFilter(l.ring); err != nil {

@@ -65,8 +65,9 @@ func RingFilter(prog []bpf.RawInstruction) error {
 // HasRingFilter asks the kernel whether it knows [RingFilter].
 func HasRingFilter() bool {
 	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, noRing, ioringRegisterBPFFilter, 0, 1, 0, 0)
-	if errno == unix.EACCES { // no no_new_privs yet, or an outer sandbox, which denies all of io_uring
-		_, _, errno = unix.RawSyscall(unix.SYS_IO_URING_SETUP, 1, 0, 0)
+	if errno == unix.EACCES { // no_new_privs is not set yet; an outer sandbox would deny nonsense too
+		_, _, nonsense := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, noRing, ^uintptr(0), 0, 0, 0, 0)
+		return nonsense != unix.EACCES
 	}
 	return errno == unix.EFAULT
 }

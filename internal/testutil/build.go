@@ -13,6 +13,9 @@ import (
 // without a Go toolchain: GOARCH/PACKAGE in it.
 const EnvPrograms = "SOCKADE_PROGRAMS"
 
+// EnvGuest is set where the tests have the machine for themselves: in a guest.
+const EnvGuest = "SOCKADE_GUEST"
+
 // module is what the packages are in.
 const module = "github.com/sockade/sockade/"
 

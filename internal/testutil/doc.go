@@ -19,5 +19,6 @@
 //
 // Environment: SOCKADE_REQUIRE lists capabilities that must be there,
 // SOCKADE_SKIPS names a file that collects one line per skip, SOCKADE_SEED
-// repeats a random run.
+// repeats a random run, SOCKADE_PROGRAMS has programs built before, SOCKADE_GUEST
+// says that the machine is there for the tests only.
 package testutil

@@ -39,6 +39,7 @@ var packages = []struct {
 	{path: "selector", asNobody: true},
 	{path: "internal/bypass"},
 	{path: "cmd/sockade", asNobody: true},
+	{path: "internal/faults", asNobody: true},
 }
 
 // programs are what tests build where there is a Go toolchain, by GOARCH.
@@ -119,7 +120,7 @@ func (o options) steps() []job.Step {
 			}
 			s := job.Step{
 				Name: p.path + " as " + user.name, Dir: path.Join(source, p.path), UID: user.uid, Seconds: stepSeconds,
-				Argv: []string{"./test", "-test.v", "-test.run", o.run}, Env: []string{"SOCKADE_REQUIRE=seccomp", testutil.EnvPrograms + "=/programs"},
+				Argv: []string{"./test", "-test.v", "-test.run", o.run}, Env: []string{"SOCKADE_REQUIRE=seccomp", testutil.EnvPrograms + "=/programs", testutil.EnvGuest + "=1"},
 			}
 			if p.skip != "" {
 				s.Argv = append(s.Argv, "-test.skip", p.skip)

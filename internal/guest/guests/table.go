@@ -72,7 +72,7 @@ func (r *row) problem(result job.Result, what string) {
 	lines := []string{fmt.Sprintf("%s: %s", result.Step.Name, what)}
 	for _, output := range [][]byte{failures(result.Stdout), result.Stderr} {
 		if output = bytes.TrimSpace(output); len(output) > 0 {
-			lines = append(lines, guest.LastLines(string(output), 30))
+			lines = append(lines, guest.LastLines(string(output), 60))
 		}
 	}
 	r.problems = append(r.problems, strings.Join(lines, "\n"))
@@ -96,7 +96,7 @@ func (r *row) takeVerify(result job.Result) {
 }
 
 var (
-	outcome = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): `)
+	outcome = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+)`)
 	reason  = regexp.MustCompile(`(?m)_test\.go:\d+: SKIP: (.*)$`)
 )
 
@@ -116,24 +116,30 @@ func (r *row) takeTests(result job.Result) {
 	}
 }
 
-// failures returns what the tests that failed printed: package testing prints a
-// test's output before its verdict.
+// begins is where package testing says whose output follows.
+var begins = regexp.MustCompile(`^=== (?:RUN|CONT|NAME|PAUSE) +(\S+)$`)
+
+// failures returns what the tests that failed printed, and their verdicts. Tests
+// that run side by side print in turns.
 func failures(output []byte) []byte {
-	var out, pending [][]byte
+	var out [][]byte
+	printed := map[string][][]byte{}
+	name := ""
 	for line := range bytes.Lines(output) {
-		switch match := outcome.FindSubmatch(line); {
-		case bytes.HasPrefix(line, []byte("=== RUN")):
-			pending = nil
-		case match == nil:
-			pending = append(pending, line)
-		case string(match[1]) == "FAIL":
-			out = append(append(out, pending...), line)
-			pending = nil
+		verdict := outcome.FindSubmatch(line)
+		switch begin := begins.FindSubmatch(bytes.TrimSpace(line)); {
+		case begin != nil:
+			name = string(begin[1])
+		case verdict == nil:
+			printed[name] = append(printed[name], line)
+		case string(verdict[1]) == "FAIL":
+			out = append(append(out, printed[string(verdict[2])]...), line)
+			name = ""
 		default:
-			pending = nil
+			name = ""
 		}
 	}
-	return bytes.Join(append(out, pending...), nil)
+	return bytes.Join(append(out, printed[""]...), nil)
 }
 
 // printNarrowed prints which entries to the kernel are exact: what was narrowed of

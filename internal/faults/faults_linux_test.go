@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sockade/sockade/internal/cbpf"
+	"github.com/sockade/sockade/internal/sys"
+)
+
+// fault is something that is missing or denied to one process.
+type fault struct {
+	name  string
+	apply func() error
+	root  bool // takes root
+	// needed is what a Go test needs itself, and sockade does not.
+	needed bool
+	// refusal is what the one line says; empty where the policy is enforced all
+	// the same, and "*" where either may happen.
+	refusal string
+}
+
+var faults = []fault{
+	{name: "none", apply: func() error { return nil }},
+	{name: "seccomp denied", apply: denied(unix.SYS_SECCOMP, unix.EPERM), refusal: "an outer sandbox"},
+	{name: "seccomp not there", apply: denied(unix.SYS_SECCOMP, unix.ENOSYS), refusal: "CONFIG_SECCOMP_FILTER"},
+	{name: "prctl denied", apply: denied(unix.SYS_PRCTL, unix.EPERM), refusal: "no_new_privs"},
+	{name: "prctl not there", apply: denied(unix.SYS_PRCTL, unix.ENOSYS), refusal: "no_new_privs"},
+	{name: "socket denied", apply: denied(unix.SYS_SOCKET, unix.EPERM)},
+	{name: "getdents denied", apply: denied(unix.SYS_GETDENTS64, unix.EPERM), refusal: "list open files"},
+	{name: "eventfd denied", apply: denied(unix.SYS_EVENTFD2, unix.EPERM), refusal: "*", needed: true},
+	{name: "io_uring denied", apply: denied(unix.SYS_IO_URING_REGISTER, unix.EACCES)},
+	{name: "execve denied", apply: denied(unix.SYS_EXECVEAT, unix.EPERM)},
+	{name: "no /proc", root: true, apply: unmounted("/proc"), refusal: "mount /proc"},
+	{name: "no /sys", root: true, apply: unmounted("/sys")},
+	{name: "no /dev", root: true, apply: unmounted("/dev")},
+	{name: "read-only root", root: true, apply: readOnly},
+	{name: "no memory to lock", apply: limited(unix.RLIMIT_MEMLOCK, 0)},
+	{name: "no files to write", apply: limited(unix.RLIMIT_FSIZE, 0), refusal: "*"},
+	{name: "no stack to speak of", apply: limited(unix.RLIMIT_STACK, 128<<10), refusal: "*"},
+}
+
+func init() {
+	for n := range uint64(9) {
+		faults = append(faults, fault{name: fmt.Sprintf("%d open files", n), apply: limited(unix.RLIMIT_NOFILE, n), refusal: "*", needed: true})
+	}
+}
+
+func find(name string) fault {
+	for _, f := range faults {
+		if f.name == name {
+			return f
+		}
+	}
+	panic("BUG(faults): no fault " + name)
+}
+
+func apply(name string) error { return find(name).apply() }
+
+// denied is an outer sandbox that denies one call.
+func denied(nr uint32, errno unix.Errno) func() error {
+	return func() error {
+		var b cbpf.Builder
+		deny, allow := b.Ret(cbpf.RetErrno(uint16(errno))), b.Ret(cbpf.RetAllow)
+		prog, err := b.Assemble(b.Load(0, b.Jump(cbpf.JEQ, nr, deny, allow)))
+		if err != nil {
+			return err
+		}
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return err
+		}
+		return sys.SeccompFilter(prog, unix.SECCOMP_FILTER_FLAG_TSYNC)
+	}
+}
+
+// ownMounts gives the process a view of its own of what is mounted.
+func ownMounts() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+}
+
+func unmounted(dir string) func() error {
+	return func() error {
+		if err := ownMounts(); err != nil {
+			return err
+		}
+		return unix.Unmount(dir, unix.MNT_DETACH)
+	}
+}
+
+// readOnly has nothing in the file system that can be written to.
+func readOnly() error {
+	if err := ownMounts(); err != nil {
+		return err
+	}
+	for _, dir := range []string{"/", "/tmp"} {
+		err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+		if err != nil && !strings.HasPrefix(dir, "/tmp") { // which need not be a mount
+			return err
+		}
+	}
+	return nil
+}
+
+func limited(resource int, n uint64) func() error {
+	return func() error { return unix.Setrlimit(resource, &unix.Rlimit{Cur: n, Max: n}) }
+}
