@@ -160,7 +160,10 @@ func isRefused(arg []byte) (any, error) {
 func TestRestrictRace(t *testing.T) {
 	needBackend(t)
 	rnd := testutil.Rand(t)
-	const tries = 200
+	tries := 200
+	if testing.Short() {
+		tries = 50
+	}
 	var wg sync.WaitGroup
 	delays := make(chan time.Duration)
 	var leaks atomic.Int64

@@ -74,7 +74,7 @@ func starts([]byte) (any, error) {
 		}
 		return allThreads(noTrace)
 	}
-	for range 50 {
+	for range 15 {
 		if err := startAsks(selector.Options{}); err != nil {
 			return nil, err
 		}

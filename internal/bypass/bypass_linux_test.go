@@ -115,6 +115,9 @@ func runRow(t *testing.T, w way, c selector.Candidate, attr *syscall.SysProcAttr
 		t.Errorf("sockets outside the policy: %s", strings.Join(sandboxed.Foreign, ", "))
 	}
 
+	if testing.Short() && attr != nil {
+		return // the other user's run has shown that it works
+	}
 	// Without the control run a way that never works would look closed.
 	check(w.controlNeeds)
 	testutil.InChild(t, testutil.Child{Name: "way", Arg: attempt{Way: w.name}, Attr: attr}, &control)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/engine"
@@ -37,6 +38,55 @@ func newPolledRing() (string, error) {
 	r, err := sys.NewRing(1, sys.IORingSetupSQPoll)
 	if err != nil {
 		return seenErr(err)
+	}
+	queue(r)
+	if err := r.Enter(); err != nil {
+		return seenErr(err)
+	}
+	return reap(r)
+}
+
+// From linux/io_uring.h.
+const (
+	registerRestrictions = 11
+	registerEnableRings  = 12
+)
+
+// badRestrictions makes a ring that starts with restrictions, and gives it ones that
+// the kernel refuses: it then takes all of them back.
+func badRestrictions() (string, error) {
+	r, err := sys.NewRing(1, sys.IORingSetupRDisabled)
+	if err != nil {
+		return seenErr(err)
+	}
+	words, addr, err := sys.LowMemory()
+	if err != nil {
+		return "", err
+	}
+	words[0] = 0xffff // no such opcode of struct io_uring_restriction
+	if _, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.FD), registerRestrictions, addr, 1, 0, 0); errno != unix.EINVAL {
+		return "", fmt.Errorf("restrictions that make no sense: %w", errno)
+	}
+	if _, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.FD), registerEnableRings, 0, 0, 0, 0); errno != 0 {
+		return "", fmt.Errorf("enable ring: %w", errno)
+	}
+	queue(r)
+	if err := r.Enter(); err != nil {
+		return seenErr(err)
+	}
+	return reap(r)
+}
+
+// ownFilter makes a ring and gives it a filter that allows everything.
+func ownFilter() (string, error) {
+	r, err := sys.NewRing(1, 0)
+	if err != nil {
+		return seenErr(err)
+	}
+	const retK = 0x06 // BPF_RET | BPF_K
+	// Kernels without say EINVAL, and have nothing to take back.
+	if err := r.Filter([]bpf.RawInstruction{{Op: retK, K: 1}}); err != nil && !errors.Is(err, unix.EINVAL) {
+		return "", fmt.Errorf("filter of one ring: %w", err)
 	}
 	queue(r)
 	if err := r.Enter(); err != nil {

@@ -233,6 +233,14 @@ var uringWays = []way{
 		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
 		shown: "the same with IORING_SETUP_SQPOLL: the thread is made after the filter",
 	}, {
+		name: "a new ring with restrictions that fail", allow: "unix", try: execImage, image: step(badRestrictions),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		shown: "IORING_REGISTER_RESTRICTIONS takes all restrictions of a ring back when it fails, and not the filter",
+	}, {
+		name: "a new ring with a filter that allows everything", allow: "unix", try: execImage, image: step(ownFilter),
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		shown: "a filter is added to those that are there: all have to allow",
+	}, {
 		name: "a new ring, denied as unsupported", allow: "unix", errno: engine.DenyUnsupported, try: execImage, image: step(newRing(unix.AF_INET)),
 		end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
 		shown: "the filter for IORING_OP_SOCKET has no errno but EACCES, so that io_uring_setup(2) fails",

@@ -236,16 +236,18 @@ func conform(j job, b engine.Backend, table errnos, a *answer) error {
 
 // tally counts what one entry gave.
 type tally struct {
-	entry, policy                   string
-	requests, divergences, narrowed int
-	list                            []Divergence
+	entry, policy                          string
+	requests, divergences, narrowed, exact int
+	list                                   []Divergence
 }
 
 func (t *tally) compare(r request, want, got unix.Errno) {
 	t.requests++
 	if got != want {
 		t.diverge(r, errnoName(want), got)
+		return
 	}
+	t.exact++
 }
 
 func (t *tally) diverge(r request, want string, got unix.Errno) {
@@ -258,7 +260,7 @@ func (t *tally) diverge(r request, want string, got unix.Errno) {
 func (t *tally) result() Result {
 	return Result{
 		Requests: t.requests, Divergences: t.divergences, Narrowed: t.narrowed, Diverged: t.list,
-		Entries: []EntryResult{{t.entry, t.requests, t.divergences, t.narrowed}},
+		Entries: []EntryResult{{t.entry, t.requests, t.divergences, t.narrowed, t.exact}},
 	}
 }
 

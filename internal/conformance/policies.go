@@ -34,6 +34,7 @@ func Cases(seed uint64) []Case {
 		cases,
 		Case{Name: unsupported.String() + " (unsupported)", Policy: unsupported},
 		Case{Name: "tcp,netlink (unsupported) in tcp,udp,unix", Policy: inner("tcp,netlink"), Outer: &outer},
+		Case{Name: "tcp,netlink in tcp,udp,unix", Policy: mustParse("tcp,netlink"), Outer: &outer},
 	)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, rules := range []int{8, 64, 200} {

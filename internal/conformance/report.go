@@ -62,7 +62,8 @@ type EntryResult struct {
 	Name        string `json:"name"`
 	Requests    int    `json:"requests"`
 	Divergences int    `json:"divergences"`
-	Narrowed    int    `json:"narrowed"`
+	Narrowed    int    `json:"narrowed"` // also those that could not be sent at all
+	Exact       int    `json:"exact"`    // got what the reference says
 }
 
 // Missing is something that was not run, and why.
@@ -117,6 +118,7 @@ func AddEntries(sums, more []EntryResult) []EntryResult {
 		sum.Requests += e.Requests
 		sum.Divergences += e.Divergences
 		sum.Narrowed += e.Narrowed
+		sum.Exact += e.Exact
 	}
 	return sums
 }

@@ -119,14 +119,14 @@ func TestCases(t *testing.T) {
 func TestResultAdd(t *testing.T) {
 	child := Result{
 		Requests: 3, Divergences: 2, Narrowed: 1, Diverged: []Divergence{{Policy: "p"}},
-		Entries: []EntryResult{{"socket", 3, 2, 1}},
+		Entries: []EntryResult{{"socket", 3, 2, 1, 0}},
 	}
 	var sum Result
 	sum.add(child)
 	sum.add(child)
-	sum.add(Result{Requests: 1, Entries: []EntryResult{{"x32 socket", 1, 0, 0}}})
+	sum.add(Result{Requests: 1, Entries: []EntryResult{{"x32 socket", 1, 0, 0, 1}}})
 	if sum.Requests != 7 || sum.Divergences != 4 || sum.Narrowed != 2 || len(sum.Diverged) != 2 ||
-		!slices.Equal(sum.Entries, []EntryResult{{"socket", 6, 4, 2}, {"x32 socket", 1, 0, 0}}) {
+		!slices.Equal(sum.Entries, []EntryResult{{"socket", 6, 4, 2, 0}, {"x32 socket", 1, 0, 0, 1}}) {
 		t.Errorf("%+v", sum)
 	}
 	if n := (Report{Reference: Result{Divergences: 1}, Backends: []Result{sum, sum}}).Divergences(); n != 9 {

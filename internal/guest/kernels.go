@@ -28,6 +28,9 @@ var Kernels = []Kernel{
 	{"trixie", "6.12", "arm64"},
 }
 
+// Newest is the newest of them.
+var Newest = Kernels[5]
+
 // From Linux 7.2 on the image is in linux-binary and linux-image is empty; cloud
 // kernels are small and have what a guest needs built in.
 var (

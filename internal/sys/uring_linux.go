@@ -14,7 +14,8 @@ import (
 
 // From linux/io_uring.h.
 const (
-	IORingSetupSQPoll = 1 << 1
+	IORingSetupSQPoll    = 1 << 1
+	IORingSetupRDisabled = 1 << 6
 
 	ioringOpSocket       = 45
 	ioringEnterGetEvents = 1 << 0
@@ -46,12 +47,21 @@ type ioUringBPF struct {
 // It takes no_new_privs or CAP_SYS_ADMIN and is irrevocable. The program is given
 // struct io_uring_bpf_ctx; it returns 0 to deny with EACCES.
 func RingFilter(prog []bpf.RawInstruction) error {
+	return registerRingFilter(noRing, prog)
+}
+
+// Filter is [RingFilter] for one ring.
+func (r *Ring) Filter(prog []bpf.RawInstruction) error {
+	return registerRingFilter(uintptr(r.FD), prog)
+}
+
+func registerRingFilter(ring uintptr, prog []bpf.RawInstruction) error {
 	const pduSize = 12 // family, type and protocol
 	arg := &ioUringBPF{
 		cmdType: ioringBPFCmdFilter, opcode: ioringOpSocket,
 		filterLen: uint32(len(prog)), filter: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(prog)))),
 	}
-	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, noRing, ioringRegisterBPFFilter, uintptr(unsafe.Pointer(arg)), 1, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_REGISTER, ring, ioringRegisterBPFFilter, uintptr(unsafe.Pointer(arg)), 1, 0, 0)
 	runtime.KeepAlive(prog)
 	switch {
 	case errno != 0:

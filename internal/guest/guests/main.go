@@ -5,6 +5,8 @@
 //	go run ./internal/guest/guests                          # all of them
 //	go run ./internal/guest/guests -kernel 5.10 -run TestBypass
 //	go run ./internal/guest/guests -image ./vmlinuz         # a kernel of your own
+//
+// It exits with 1 if anything failed, and with 77 if there is nothing to run it with.
 package main
 
 import (
@@ -33,14 +35,22 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "print what the tests print")
 	flag.Parse()
 	failed, err := o.all(context.Background())
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoGuest):
+		os.Exit(statusSkipped)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "guests:", err)
 		os.Exit(1)
-	}
-	if failed {
+	case failed:
 		os.Exit(1)
 	}
 }
+
+// statusSkipped says that nothing could be run here, as it does to automake.
+const statusSkipped = 77
+
+// errNoGuest is a run without any guest, of which each has been told why.
+var errNoGuest = errors.New("no guest")
 
 type options struct {
 	kernel, image, arch, run, cache string
@@ -59,6 +69,9 @@ func (o options) all(ctx context.Context) (failed bool, err error) {
 		return false, err
 	}
 	machines, err := o.machines(ctx)
+	if err == nil && len(machines) == 0 {
+		err = errNoGuest
+	}
 	if err != nil {
 		return false, err
 	}
@@ -93,21 +106,29 @@ func (o options) all(ctx context.Context) (failed bool, err error) {
 type machine struct {
 	guest.Machine
 	name string
+	// only is the one package whose tests are run; empty for all.
+	only string
 }
+
+// withoutLSMs are command lines that take away what backends build on. What is left
+// of them is tested on the oldest and on the newest kernel.
+var withoutLSMs = []string{"lsm=capability", "lsm=lockdown lockdown=integrity"}
 
 // machines fetches the kernels. What cannot be had here is one line and no error.
 func (o options) machines(ctx context.Context) ([]machine, error) {
 	if o.image != "" {
-		return []machine{{guest.Machine{Arch: o.arch, Kernel: o.image}, filepath.Base(o.image)}}, nil
+		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image)}}, nil
 	}
 	if err := os.MkdirAll(o.cache, 0o755); err != nil {
 		return nil, err
 	}
 	var out []machine
+	known := false
 	for _, k := range guest.Kernels {
 		if !strings.Contains(k.String(), o.kernel) {
 			continue
 		}
+		known = true
 		if program, missing, fix := guest.QEMU(k.Arch); missing != "" {
 			skip("kernel "+k.String(), program+" is "+missing, fix)
 			continue
@@ -120,8 +141,18 @@ func (o options) machines(ctx context.Context) ([]machine, error) {
 		case err != nil:
 			return nil, fmt.Errorf("kernel %s: %w", k, err)
 		default:
-			out = append(out, machine{guest.Machine{Arch: k.Arch, Kernel: image}, k.String()})
+			m := machine{Machine: guest.Machine{Arch: k.Arch, Kernel: image}, name: k.String()}
+			out = append(out, m)
+			if k == guest.Kernels[0] || k == guest.Newest {
+				for _, m.Cmdline = range withoutLSMs {
+					m.name, m.only = k.String()+" "+m.Cmdline, "internal/faults"
+					out = append(out, m)
+				}
+			}
 		}
+	}
+	if !known {
+		return nil, fmt.Errorf("-kernel %s: no such kernel; there are %v", o.kernel, guest.Kernels)
 	}
 	return out, nil
 }

@@ -28,14 +28,15 @@ type row struct {
 	passed, failed, skipped         int
 	reasons                         map[string]int // of the skips
 	problems                        []string
+	some                            bool // -run was given: no step has to run anything
 	seconds                         float64
 }
 
 // boot runs the steps on one kernel.
 func (o options) boot(ctx context.Context, m machine, files guest.Files) row {
-	r := row{name: m.name, reasons: map[string]int{}}
+	r := row{name: m.name, reasons: map[string]int{}, some: o.run != ""}
 	start := time.Now()
-	err := guest.Boot(ctx, m.Machine, files, o.steps(), func(result job.Result) {
+	err := guest.Boot(ctx, m.Machine, files, o.steps(m), func(result job.Result) {
 		r.take(result)
 		fmt.Fprintf(os.Stderr, "%s: %s: %.0f s\n", m.name, result.Step.Name, result.Seconds)
 		if o.verbose {
@@ -44,6 +45,9 @@ func (o options) boot(ctx context.Context, m machine, files guest.Files) row {
 	})
 	if err != nil {
 		r.problems = append(r.problems, err.Error())
+	}
+	if r.passed+r.failed+r.skipped == 0 && err == nil {
+		r.problems = append(r.problems, "nothing was run")
 	}
 	r.seconds = time.Since(start).Seconds()
 	return r
@@ -63,7 +67,7 @@ func (r *row) take(result job.Result) {
 		r.problem(result, result.Error)
 	case result.Status != 0:
 		r.problem(result, fmt.Sprintf("status %d", result.Status))
-	case before == r.requests+r.passed+r.failed+r.skipped:
+	case before == r.requests+r.passed+r.failed+r.skipped && !r.some:
 		r.problem(result, "nothing was run")
 	}
 }
@@ -142,8 +146,8 @@ func failures(output []byte) []byte {
 	return bytes.Join(append(out, printed[""]...), nil)
 }
 
-// printNarrowed prints which entries to the kernel are exact: what was narrowed of
-// how many requests, for those where anything was on any kernel.
+// printNarrowed prints how many requests got what the reference says and how many
+// were narrowed, for the entries to the kernel where any was on any kernel.
 func printNarrowed(rows []row) {
 	var names []string
 	for _, r := range rows {
@@ -157,13 +161,16 @@ func printNarrowed(rows []row) {
 		return
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "NARROWED BY ENTRY\t%s\t\n", strings.Join(names, "\t"))
+	fmt.Fprintf(w, "EXACT+NARROWED\t%s\t\n", strings.Join(names, "\t"))
 	for _, r := range rows {
+		if r.entries == nil {
+			continue
+		}
 		fmt.Fprintf(w, "%s\t", r.name)
 		for _, name := range names {
 			cell := "no such entry"
 			if i := slices.IndexFunc(r.entries, func(e conformance.EntryResult) bool { return e.Name == name }); i >= 0 {
-				cell = fmt.Sprintf("%d of %d", r.entries[i].Narrowed, r.entries[i].Requests)
+				cell = fmt.Sprintf("%d+%d", r.entries[i].Exact, r.entries[i].Narrowed)
 			}
 			fmt.Fprintf(w, "%s\t", cell)
 		}
