@@ -196,7 +196,7 @@ func TestRingMutants(t *testing.T) {
 	for _, text := range []string{"unix", "tcp"} {
 		cases = append(cases, conformance.Case{Name: text, Policy: policies(t)[text]})
 	}
-	checkMutants(t, conformance.Config{Backends: ringMutants(), Cases: cases, Thin: 11})
+	checkMutants(t, conformance.Config{Backends: ringMutants(), Cases: cases, Thin: 23})
 }
 
 // missingRingFilter says why this kernel has no filters of io_uring.

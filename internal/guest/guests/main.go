@@ -108,6 +108,9 @@ type machine struct {
 	name string
 	// only is the one package whose tests are run; empty for all.
 	only string
+	// outer is the oldest and the newest kernel: what hardly depends on the kernel
+	// is tested on these.
+	outer bool
 }
 
 // withoutLSMs are command lines that take away what backends build on. What is left
@@ -117,7 +120,7 @@ var withoutLSMs = []string{"lsm=capability", "lsm=lockdown lockdown=integrity"}
 // machines fetches the kernels. What cannot be had here is one line and no error.
 func (o options) machines(ctx context.Context) ([]machine, error) {
 	if o.image != "" {
-		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image)}}, nil
+		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image), outer: true}}, nil
 	}
 	if err := os.MkdirAll(o.cache, 0o755); err != nil {
 		return nil, err
@@ -141,9 +144,9 @@ func (o options) machines(ctx context.Context) ([]machine, error) {
 		case err != nil:
 			return nil, fmt.Errorf("kernel %s: %w", k, err)
 		default:
-			m := machine{Machine: guest.Machine{Arch: k.Arch, Kernel: image}, name: k.String()}
+			m := machine{Machine: guest.Machine{Arch: k.Arch, Kernel: image}, name: k.String(), outer: k == guest.Kernels[0] || k == guest.Newest}
 			out = append(out, m)
-			if k == guest.Kernels[0] || k == guest.Newest {
+			if m.outer {
 				for _, m.Cmdline = range withoutLSMs {
 					m.name, m.only = k.String()+" "+m.Cmdline, "internal/faults"
 					out = append(out, m)
