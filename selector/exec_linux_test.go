@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -30,6 +31,32 @@ func TestExec(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestExecBusy replaces a process whose goroutines move from thread to thread all
+// the time. The program has no_new_privs all the same.
+func TestExecBusy(t *testing.T) {
+	needBackend(t)
+	needNoTrace(t)
+	tries := 200
+	if testing.Short() {
+		tries = 100
+	}
+	for range tries {
+		var got string
+		testutil.InChild(t, testutil.Child{Name: "execs", Arg: "busy"}, &got)
+		if got != "" {
+			t.Fatal(got)
+		}
+	}
+}
+
+// isLocked tells what is missing on a thread of a restricted program.
+func isLocked([]byte) (any, error) {
+	if err := allThreads(locked); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
 }
 
 // TestExecError has no program to execute: the process ends up restricted, and
@@ -59,8 +86,18 @@ func execs(arg []byte) (any, error) {
 	if err := json.Unmarshal(arg, &how); err != nil {
 		return nil, err
 	}
-	p, path, typ := onlyUnix, "/proc/self/exe", unix.SOCK_DGRAM
+	p, path, next, typ := onlyUnix, "/proc/self/exe", "asks", unix.SOCK_DGRAM
 	switch how {
+	case "busy":
+		next = "is locked"
+		for range 4 * runtime.NumCPU() {
+			go func() {
+				for {
+					_ = unix.Getppid()
+					runtime.Gosched()
+				}
+			}()
+		}
 	case "close on exec":
 		typ |= unix.SOCK_CLOEXEC
 	case "close":
@@ -68,7 +105,7 @@ func execs(arg []byte) (any, error) {
 	case "no program":
 		path = "/does/not/exist"
 	}
-	if how != "" && how != "no program" {
+	if how != "" && how != "no program" && how != "busy" {
 		fd, err := unix.Socket(unix.AF_INET, typ, 0)
 		if err != nil {
 			return nil, err
@@ -83,7 +120,7 @@ func execs(arg []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := testutil.Env("asks", nil, testutil.PipeFD())
+	env, err := testutil.Env(next, nil, testutil.PipeFD())
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"starts":         starts,
 		"execs":          execs,
 		"is refused":     isRefused,
+		"is locked":      isLocked,
 	})
 }
 

@@ -24,20 +24,12 @@ func (l layer) Enforce(scope engine.Scope) error {
 		if scope == engine.Process {
 			return errors.New("BUG(seccomp): a filter of io_uring is for one thread and what comes from it")
 		}
-		if err := cbpf.CheckRing(l.ring); err != nil {
-			return fmt.Errorf("BUG(seccomp): filter of io_uring that the kernel would refuse: %w", err)
-		}
 		if scope == engine.Exec {
 			runtime.LockOSThread()
 			scope = engine.Thread
 		}
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("seccomp: set no_new_privs: %w: an outer sandbox denies prctl(2), and a filter takes it: run sockade outside", err)
-	}
-	if l.ring != nil {
-		if err := sys.RingFilter(l.ring); err != nil {
-			return fmt.Errorf("seccomp: load filter of io_uring: %w: use another backend", err)
+		if err := loadRing(l.ring); err != nil {
+			return err
 		}
 	}
 	if scope == engine.Thread {
@@ -46,11 +38,32 @@ func (l layer) Enforce(scope engine.Scope) error {
 	return explainLoad("all threads", len(l.prog), sys.SeccompFilter(l.prog, unix.SECCOMP_FILTER_FLAG_TSYNC))
 }
 
+// loadRing loads a filter of io_uring for the calling thread, which is locked.
+func loadRing(ring cbpf.Program) error {
+	if err := cbpf.CheckRing(ring); err != nil {
+		return fmt.Errorf("BUG(seccomp): filter of io_uring that the kernel would refuse: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return explainNoNewPrivs(err)
+	}
+	if err := sys.RingFilter(ring); err != nil {
+		return fmt.Errorf("seccomp: load filter of io_uring: %w: use another backend", err)
+	}
+	return nil
+}
+
+func explainNoNewPrivs(err error) error {
+	return fmt.Errorf("seccomp: set no_new_privs: %w: an outer sandbox denies prctl(2), and a filter takes it: run sockade outside", err)
+}
+
 // explainLoad adds what the errnos of seccomp(2) mean for somebody who loads a
 // filter that has passed the kernel's checks.
 func explainLoad(who string, length int, err error) error {
 	if err == nil {
 		return nil
+	}
+	if noNewPrivs := (*sys.NoNewPrivsError)(nil); errors.As(err, &noNewPrivs) {
+		return explainNoNewPrivs(noNewPrivs.Errno)
 	}
 	var thread *sys.ThreadError
 	hint := ""

@@ -70,9 +70,6 @@ func denied(nr uint32, errno unix.Errno) func() error {
 		if err != nil {
 			return err
 		}
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return err
-		}
 		return sys.SeccompFilter(prog, unix.SECCOMP_FILTER_FLAG_TSYNC)
 	}
 }

@@ -16,19 +16,34 @@ type ThreadError struct{ TID int }
 
 func (e *ThreadError) Error() string { return fmt.Sprintf("thread %d has a different filter", e.TID) }
 
-// SeccompFilter calls seccomp(SECCOMP_SET_MODE_FILTER) for the calling thread.
+// NoNewPrivsError is a filter that was not loaded, since no_new_privs was not to be had.
+type NoNewPrivsError struct{ Errno unix.Errno }
+
+func (e *NoNewPrivsError) Error() string { return "set no_new_privs: " + e.Errno.Error() }
+
+// SeccompFilter sets no_new_privs and calls seccomp(SECCOMP_SET_MODE_FILTER). Both
+// happen on the same OS thread, whether the caller has locked one or not: the kernel
+// takes filters of root from a thread without no_new_privs too, and then
+// SECCOMP_FILTER_FLAG_TSYNC would not give it to the others.
 func SeccompFilter(prog []bpf.RawInstruction, flags uintptr) error {
 	fprog, err := sockFprog(prog)
 	if err != nil {
 		return err
 	}
-	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(fprog)))
+	calls := []Call{
+		{Nr: unix.SYS_PRCTL, Args: [6]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}},
+		{Nr: unix.SYS_SECCOMP, Args: [6]uintptr{unix.SECCOMP_SET_MODE_FILTER, flags, Pointer(fprog)}},
+	}
+	together(&calls[0], len(calls))
 	runtime.KeepAlive(fprog)
-	if errno != 0 {
+	if errno := calls[0].Errno(); errno != 0 {
+		return &NoNewPrivsError{errno}
+	}
+	if errno := calls[1].Errno(); errno != 0 {
 		return errno
 	}
-	if r != 0 { // SECCOMP_FILTER_FLAG_TSYNC returns the offender's id
-		return &ThreadError{TID: int(r)}
+	if r := calls[1].Result; r != 0 { // SECCOMP_FILTER_FLAG_TSYNC returns the offender's id
+		return &ThreadError{TID: r}
 	}
 	return nil
 }
