@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -102,6 +103,10 @@ func TestBootFails(t *testing.T) {
 	err := Boot(t.Context(), Machine{Arch: "amd64", Kernel: kernel}, Files{"/init": broken}, steps, got)
 	if err == nil || !strings.Contains(err.Error(), "0 of 1 steps") || !strings.Contains(err.Error(), "panic") {
 		t.Errorf("a guest that panics: %v", err)
+	}
+	err = Boot(t.Context(), Machine{Arch: "amd64", Kernel: kernel, Cmdline: "panic=0", Timeout: 15 * time.Second}, Files{"/init": broken}, steps, got)
+	if err == nil || !strings.Contains(err.Error(), "still ran after 15s") || !strings.Contains(err.Error(), "Kernel panic") {
+		t.Errorf("a guest that hangs: %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -91,15 +92,24 @@ func (o options) all(ctx context.Context) (failed bool, err error) {
 	rows := make([]row, len(machines))
 	slots := make(chan struct{}, o.jobs)
 	var wg sync.WaitGroup
-	for i, m := range machines {
-		wg.Go(func() {
+	for _, slow := range []bool{true, false} { // what takes longest first, else all wait for it
+		for i, m := range machines {
+			if (m.Arch != "amd64") != slow {
+				continue
+			}
 			slots <- struct{}{}
-			defer func() { <-slots }()
-			rows[i] = o.boot(ctx, m, files[m.Arch])
-		})
+			wg.Go(func() {
+				defer func() { <-slots }()
+				rows[i] = o.boot(ctx, m, files[m.Arch])
+			})
+		}
 	}
 	wg.Wait()
-	return printRows(rows), nil
+	failed = printRows(rows)
+	if !slices.ContainsFunc(rows, func(r row) bool { return r.ran() > 0 }) {
+		return true, fmt.Errorf("nothing was run: -run %s matches no test", o.run)
+	}
+	return failed, nil
 }
 
 // machine is a guest with a name for the table.

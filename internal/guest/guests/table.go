@@ -22,14 +22,15 @@ import (
 
 // row is what came out on one kernel.
 type row struct {
-	name, release                   string
-	requests, divergences, narrowed int
-	entries                         []conformance.EntryResult
-	passed, failed, skipped         int
-	reasons                         map[string]int // of the skips
-	problems                        []string
-	some                            bool // -run was given: no step has to run anything
-	seconds                         float64
+	name, release           string
+	backends                []conformance.Result // sums, by name
+	divergences             int                  // of the reference, too
+	entries                 []conformance.EntryResult
+	passed, failed, skipped int
+	reasons                 map[string]int // of the skips
+	problems                []string
+	some                    bool // -run was given: no step has to run anything
+	seconds                 float64
 }
 
 // boot runs the steps on one kernel.
@@ -46,9 +47,6 @@ func (o options) boot(ctx context.Context, m machine, files guest.Files) row {
 	if err != nil {
 		r.problems = append(r.problems, err.Error())
 	}
-	if r.passed+r.failed+r.skipped == 0 && err == nil {
-		r.problems = append(r.problems, "nothing was run")
-	}
 	r.seconds = time.Since(start).Seconds()
 	return r
 }
@@ -56,7 +54,7 @@ func (o options) boot(ctx context.Context, m machine, files guest.Files) row {
 // take adds the result of a step. One that printed nothing that counts has failed,
 // whatever its status.
 func (r *row) take(result job.Result) {
-	before := r.requests + r.passed + r.failed + r.skipped
+	before := r.ran()
 	if strings.HasPrefix(result.Step.Name, "verify") {
 		r.takeVerify(result)
 	} else {
@@ -67,9 +65,18 @@ func (r *row) take(result job.Result) {
 		r.problem(result, result.Error)
 	case result.Status != 0:
 		r.problem(result, fmt.Sprintf("status %d", result.Status))
-	case before == r.requests+r.passed+r.failed+r.skipped && !r.some:
+	case before == r.ran() && !r.some:
 		r.problem(result, "nothing was run")
 	}
+}
+
+// ran counts all that was run.
+func (r *row) ran() int {
+	n := r.passed + r.failed + r.skipped
+	for _, b := range r.backends {
+		n += b.Requests
+	}
+	return n
 }
 
 func (r *row) problem(result job.Result, what string) {
@@ -90,8 +97,15 @@ func (r *row) takeVerify(result job.Result) {
 	r.release = report.Kernel
 	r.divergences += report.Divergences()
 	for _, b := range report.Backends {
-		r.requests += b.Requests
-		r.narrowed += b.Narrowed
+		i := slices.IndexFunc(r.backends, func(sum conformance.Result) bool { return sum.Name == b.Name })
+		if i < 0 {
+			i = len(r.backends)
+			r.backends = append(r.backends, conformance.Result{Name: b.Name})
+		}
+		sum := &r.backends[i]
+		sum.Requests += b.Requests
+		sum.Divergences += b.Divergences
+		sum.Narrowed += b.Narrowed
 		r.entries = conformance.AddEntries(r.entries, b.Entries)
 	}
 	for _, m := range report.Missing {
@@ -183,11 +197,19 @@ func printNarrowed(rows []row) {
 // whether anything did.
 func printRows(rows []row) (failed bool) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "KERNEL\tRELEASE\tREQUESTS\tDIVERGENCES\tNARROWED\tPASSED\tFAILED\tSKIPPED\tSECONDS\t")
+	fmt.Fprintln(w, "KERNEL\tRELEASE\tTESTS PASSED\tFAILED\tSKIPPED\tSECONDS\tBACKEND\tREQUESTS\tDIVERGENCES\tNARROWED\t")
 	reasons := map[string]int{}
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t\n",
-			r.name, r.release, r.requests, r.divergences, r.narrowed, r.passed, r.failed, r.skipped, r.seconds)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.0f\t", r.name, r.release, r.passed, r.failed, r.skipped, r.seconds)
+		for i, b := range r.backends {
+			if i > 0 {
+				fmt.Fprint(w, "\t\t\t\t\t\t")
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t\n", b.Name, b.Requests, b.Divergences, b.Narrowed)
+		}
+		if r.backends == nil {
+			fmt.Fprintln(w, "\t\t\t\t")
+		}
 		for reason, n := range r.reasons {
 			reasons[reason] += n
 		}
