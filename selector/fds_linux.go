@@ -143,7 +143,7 @@ func lookAt(fd int, p engine.Policy) (foreign, error) {
 func anonymousDev() (uint64, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
-		return 0, fmt.Errorf("compare it with an anonymous file: eventfd: %w: an outer sandbox denies it", err)
+		return 0, fmt.Errorf("compare it with an anonymous file: eventfd: %w: %s", err, deniedOutside)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
@@ -154,14 +154,20 @@ func anonymousDev() (uint64, error) {
 // linkRing is what /proc/PID/fd/N of an io_uring points to.
 const linkRing = "anon_inode:[io_uring]"
 
+// deniedOutside is what to do where the kernel itself would not refuse.
+const deniedOutside = "an outer sandbox denies it: run sockade outside"
+
 // openFDs lists a directory of descriptors in /proc, without the one that it
 // takes to do so.
 func openFDs(dir string) ([]int, error) {
 	d, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		fix := "mount /proc"
-		if errors.Is(err, unix.EMFILE) {
+		switch {
+		case errors.Is(err, unix.EMFILE):
 			fix = "allow one more (ulimit -n)"
+		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+			fix = deniedOutside
 		}
 		return nil, fmt.Errorf("list open files: %s: %w: sockade looks at all of them: %s", dir, err, fix)
 	}
@@ -171,7 +177,7 @@ func openFDs(dir string) ([]int, error) {
 	for buf := make([]byte, 512); ; { // on the stack, which need not grow for it
 		n, err := unix.Getdents(d, buf)
 		if err != nil {
-			return nil, fmt.Errorf("list open files: %s: %w", dir, err)
+			return nil, fmt.Errorf("list open files: %s: %w: %s", dir, err, deniedOutside)
 		}
 		if n == 0 {
 			return fds, nil

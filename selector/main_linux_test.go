@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"execs":          execs,
 		"is refused":     isRefused,
 		"is locked":      isLocked,
+		"is too late":    isTooLate,
 	})
 }
 

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/internal/cbpf"
+	"github.com/sockade/sockade/internal/sys"
 	"github.com/sockade/sockade/internal/testutil"
 	"github.com/sockade/sockade/selector"
 )
@@ -152,6 +154,57 @@ func isRefused(arg []byte) (any, error) {
 		return nil, fmt.Errorf("refused with %w, and now the process gets %s", err, got)
 	}
 	return nil, allThreads(noTrace)
+}
+
+// TestRestrictOtherFilter restricts a process of which one thread has a filter of
+// its own: the kernel refuses, and no thread has anything that it had not before,
+// not even no_new_privs.
+func TestRestrictOtherFilter(t *testing.T) {
+	needBackend(t)
+	needNoTrace(t)
+	testutil.InChild(t, testutil.Child{Name: "is too late"}, nil)
+}
+
+func isTooLate([]byte) (any, error) {
+	filtered, done := make(chan error), make(chan bool)
+	defer close(done)
+	tid := ""
+	go func() {
+		runtime.LockOSThread() // and ends with it
+		tid = fmt.Sprint(unix.Gettid())
+		filtered <- loadAllowAll()
+		<-done
+	}()
+	if err := <-filtered; err != nil {
+		return nil, err
+	}
+	_, err := selector.Restrict(onlyUnix, selector.Options{})
+	if err == nil || !strings.Contains(err.Error(), "thread "+tid+" has a different filter") {
+		return nil, fmt.Errorf("error %w, which should name thread %s", err, tid)
+	}
+	if got := asked(); got != free {
+		return nil, fmt.Errorf("refused with %w, and now the process gets %s", err, got)
+	}
+	found, err := traces()
+	if err != nil {
+		return nil, err
+	}
+	for thread, state := range found {
+		if want := map[bool]string{true: locked, false: noTrace}[thread == tid]; state != want {
+			return nil, fmt.Errorf("thread %s is %q, want %q", thread, state, want)
+		}
+	}
+	return nil, nil
+}
+
+// loadAllowAll gives the calling thread a filter that changes nothing.
+func loadAllowAll() error {
+	var b cbpf.Builder
+	prog, err := b.Assemble(b.Ret(cbpf.RetAllow))
+	if err != nil {
+		return err
+	}
+	return sys.SeccompFilter(prog, 0)
 }
 
 // TestRestrictRace opens a socket on another thread at some moment while the

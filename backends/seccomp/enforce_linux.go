@@ -32,10 +32,21 @@ func (l layer) Enforce(scope engine.Scope) error {
 			return err
 		}
 	}
-	if scope == engine.Thread {
+	switch scope {
+	case engine.Thread:
 		return explainLoad("the calling thread", len(l.prog), sys.SeccompFilter(l.prog, 0))
+	case engine.Process:
+		return explainLoad("all threads", len(l.prog), loadBeside(l.prog))
+	default:
+		return explainLoad("all threads", len(l.prog), sys.SeccompFilter(l.prog, unix.SECCOMP_FILTER_FLAG_TSYNC))
 	}
-	return explainLoad("all threads", len(l.prog), sys.SeccompFilter(l.prog, unix.SECCOMP_FILTER_FLAG_TSYNC))
+}
+
+// loadBeside loads a filter for all threads, from one that ends. no_new_privs cannot
+// be taken back: where the kernel refuses the filter it ends with that thread.
+func loadBeside(prog cbpf.Program) (err error) {
+	sys.OnThrowawayThread(func() { err = sys.SeccompFilter(prog, unix.SECCOMP_FILTER_FLAG_TSYNC) })
+	return err
 }
 
 // loadRing loads a filter of io_uring for the calling thread, which is locked.
@@ -69,7 +80,7 @@ func explainLoad(who string, length int, err error) error {
 	hint := ""
 	switch {
 	case errors.As(err, &thread):
-		hint = "; it has a filter that the calling thread has not: restrict before starting threads that filter themselves"
+		hint = "; it has a filter of its own: restrict before starting threads that filter themselves"
 	case errors.Is(err, unix.ENOMEM):
 		// The kernel counts after its conversion to eBPF, which has more of them.
 		hint = fmt.Sprintf("; all filters of a task together may have 32768 eBPF instructions and this one adds more than %d: nest fewer sandboxes or write fewer rules", length)
