@@ -64,8 +64,12 @@ func ringFilters(d engine.Depth, l engine.Limits) bool {
 }
 
 // askFilter offers the kernel a filter that it cannot read: it says so where it
-// takes filters (the idiom of seccomp(2)).
+// takes filters (the idiom of seccomp(2)). What denies prctl(2) is mostly an outer
+// sandbox that looks at no arguments, so that asking shows whether setting works.
 func askFilter() error {
+	if _, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil {
+		return explainNoNewPrivs(err)
+	}
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0)
 	if errno != unix.EFAULT {
 		return explainLoad("the calling thread", 0, errno)
@@ -86,7 +90,7 @@ func tryFilter() error {
 	load, socket, err := sys.TryFilter(prog, 0, 0, probeProtocol)
 	switch {
 	case err != nil:
-		return fmt.Errorf("seccomp: try a filter: %w: an outer sandbox denies it: use another backend", err)
+		return fmt.Errorf("seccomp: try a filter: %w: an outer sandbox denies it: run sockade outside, or use another backend", err)
 	case load != 0:
 		return explainLoad("a task of its own", len(prog), load)
 	case socket != probeErrno:

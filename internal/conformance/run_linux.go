@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,17 +27,16 @@ import (
 func Run(ctx context.Context, c Config) (Report, error) {
 	c = c.withDefaults()
 	report := Report{Kernel: kernelRelease(), Seed: c.Seed, Backends: []Result{}, Missing: []Missing{}}
-	fd, err := unix.MemfdCreate("sockade-conformance", unix.MFD_CLOEXEC)
+	table, err := newTable()
 	if err != nil {
-		return report, fmt.Errorf("conformance: create table: %w", err)
+		return report, fmt.Errorf("conformance: create table: %w: it takes a descriptor (ulimit -n) and %d MiB (ulimit -f)", err, tableBytes()>>20)
 	}
-	table := os.NewFile(uintptr(fd), "table")
 	defer table.Close()
-	if err := table.Truncate(int64(tableBytes())); err != nil {
-		return report, fmt.Errorf("conformance: create table: %w", err)
-	}
 
-	entries := entriesHere(ctx, c, &report)
+	entries, err := entriesHere(ctx, c, &report)
+	if err != nil {
+		return report, err
+	}
 	base, err := c.child(ctx, kindBaseline, table, job{Thin: c.Thin, Entries: entries})
 	if err != nil {
 		return report, err
@@ -48,6 +49,19 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	}
 	err = c.runBackends(ctx, table, entries, &report)
 	return report, err
+}
+
+// newTable makes the memory that the children share.
+func newTable() (*os.File, error) {
+	fd, err := unix.MemfdCreate("sockade-conformance", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	table := os.NewFile(uintptr(fd), "table")
+	if err := table.Truncate(int64(tableBytes())); err != nil {
+		return nil, errors.Join(err, table.Close())
+	}
+	return table, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -64,18 +78,23 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// entriesHere lists the entries to try; int 0x80 kills where it does not exist.
-func entriesHere(ctx context.Context, c Config, report *Report) []string {
-	_, err := c.child(ctx, kindInt80, nil, job{})
-	var out []string
+// entriesHere lists the entries to try. A child without int 0x80 faults; one that
+// ends in another way, or does not start, tells nothing.
+func entriesHere(ctx context.Context, c Config, report *Report) (out []string, err error) {
+	_, err = c.child(ctx, kindInt80, nil, job{})
+	var ended *exec.ExitError
+	faulted := errors.As(err, &ended) && ended.Sys().(syscall.WaitStatus).Signal() != unix.SIGKILL
+	if err != nil && !faulted {
+		return nil, err
+	}
 	for _, e := range allEntries() {
-		if err != nil && needsInt80(e.name) {
+		if faulted && needsInt80(e.name) {
 			report.Missing = append(report.Missing, Missing{e.name, "this kernel has no i386 system calls (CONFIG_IA32_EMULATION, ia32_emulation=1)"})
 			continue
 		}
 		out = append(out, e.name)
 	}
-	return out
+	return out, nil
 }
 
 // runBackends runs one child for each backend and case, some at a time.
@@ -134,6 +153,9 @@ func tooLong(b engine.Backend, s engine.Support, k Case) string {
 	return ""
 }
 
+// childTakes is what to look at where a child cannot be started.
+const childTakes = "a child takes /proc, /dev/null and a dozen free descriptors (ulimit -n)"
+
 // child runs this program again as a child and returns its answer. One that is
 // killed, that is silent, or that reports an error is an error.
 func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (answer, error) {
@@ -142,7 +164,7 @@ func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (
 	defer cancel()
 	r, w, err := os.Pipe()
 	if err != nil {
-		return answer{}, fmt.Errorf("%s: %w", name, err)
+		return answer{}, fmt.Errorf("%s: %w: %s", name, err, childTakes)
 	}
 	defer r.Close()
 	text, err := json.Marshal(j)
@@ -160,7 +182,7 @@ func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
-		return answer{}, fmt.Errorf("%s: %w", name, err)
+		return answer{}, fmt.Errorf("%s: %w: %s", name, err, childTakes)
 	}
 	var a answer
 	readErr := json.NewDecoder(r).Decode(&a)

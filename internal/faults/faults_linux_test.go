@@ -22,25 +22,30 @@ type fault struct {
 	// refusal is what the one line says; empty where the policy is enforced all
 	// the same, and "*" where either may happen.
 	refusal string
+	// verify is what the one line of verify says, where it cannot be run.
+	verify string
+	// noFilter is set where none can be loaded: seccomp is not available.
+	noFilter bool
 }
 
 var faults = []fault{
 	{name: "none", apply: func() error { return nil }},
-	{name: "seccomp denied", apply: denied(unix.SYS_SECCOMP, unix.EPERM), refusal: "an outer sandbox"},
-	{name: "seccomp not there", apply: denied(unix.SYS_SECCOMP, unix.ENOSYS), refusal: "CONFIG_SECCOMP_FILTER"},
-	{name: "prctl denied", apply: denied(unix.SYS_PRCTL, unix.EPERM), refusal: "no_new_privs"},
-	{name: "prctl not there", apply: denied(unix.SYS_PRCTL, unix.ENOSYS), refusal: "no_new_privs"},
-	{name: "socket denied", apply: denied(unix.SYS_SOCKET, unix.EPERM)},
+	{name: "seccomp denied", apply: denied(unix.SYS_SECCOMP, unix.EPERM), refusal: "an outer sandbox", verify: "not available", noFilter: true},
+	{name: "seccomp not there", apply: denied(unix.SYS_SECCOMP, unix.ENOSYS), refusal: "CONFIG_SECCOMP_FILTER", verify: "not available", noFilter: true},
+	{name: "prctl denied", apply: denied(unix.SYS_PRCTL, unix.EPERM), refusal: "no_new_privs", verify: "not available", noFilter: true},
+	{name: "prctl not there", apply: denied(unix.SYS_PRCTL, unix.ENOSYS), refusal: "no_new_privs", verify: "not available", noFilter: true},
+	{name: "socket denied", apply: denied(unix.SYS_SOCKET, unix.EPERM), verify: "an outer sandbox"},
 	{name: "getdents denied", apply: denied(unix.SYS_GETDENTS64, unix.EPERM), refusal: "list open files"},
 	{name: "eventfd denied", apply: denied(unix.SYS_EVENTFD2, unix.EPERM), refusal: "*", needed: true},
 	{name: "io_uring denied", apply: denied(unix.SYS_IO_URING_REGISTER, unix.EACCES)},
 	{name: "execve denied", apply: denied(unix.SYS_EXECVEAT, unix.EPERM)},
-	{name: "no /proc", root: true, apply: unmounted("/proc"), refusal: "mount /proc"},
+	{name: "no /proc", root: true, apply: unmounted("/proc"), refusal: "mount /proc", verify: "/proc"},
 	{name: "no /sys", root: true, apply: unmounted("/sys")},
-	{name: "no /dev", root: true, apply: unmounted("/dev")},
+	{name: "no /dev", root: true, apply: unmounted("/dev"), verify: "/dev/null"},
 	{name: "read-only root", root: true, apply: readOnly},
 	{name: "no memory to lock", apply: limited(unix.RLIMIT_MEMLOCK, 0)},
-	{name: "no files to write", apply: limited(unix.RLIMIT_FSIZE, 0), refusal: "*"},
+	{name: "no files to write", apply: limited(unix.RLIMIT_FSIZE, 0), refusal: "*", verify: "ulimit -f"},
+	{name: "64 open files", root: true, apply: limited(unix.RLIMIT_NOFILE, 64), verify: "ulimit -n"},
 	{name: "no stack to speak of", apply: limited(unix.RLIMIT_STACK, 128<<10), refusal: "*"},
 }
 

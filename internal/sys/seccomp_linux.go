@@ -49,7 +49,8 @@ func SeccompFilter(prog []bpf.RawInstruction, flags uintptr) error {
 }
 
 // TryFilter loads the filter [Elsewhere] and makes a socket(2) call under it:
-// the errnos of both. It sets no_new_privs there.
+// the errnos of both. It sets no_new_privs there, without which only root could
+// load one, and fails where that does.
 func TryFilter(prog []bpf.RawInstruction, family, typ, protocol int32) (load, socket unix.Errno, err error) {
 	fprog, err := sockFprog(prog)
 	if err != nil {
@@ -62,6 +63,9 @@ func TryFilter(prog []bpf.RawInstruction, family, typ, protocol int32) (load, so
 	}
 	err = Elsewhere(calls)
 	runtime.KeepAlive(fprog)
+	if errno := calls[0].Errno(); err == nil && errno != 0 {
+		return 0, 0, &NoNewPrivsError{errno}
+	}
 	return calls[1].Errno(), calls[2].Errno(), err
 }
 
