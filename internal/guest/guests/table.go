@@ -137,25 +137,34 @@ func (r *row) takeTests(result job.Result) {
 // begins is where package testing says whose output follows.
 var begins = regexp.MustCompile(`^=== (?:RUN|CONT|NAME|PAUSE) +(\S+)$`)
 
-// failures returns what the tests that failed printed, and their verdicts. Tests
-// that run side by side print in turns.
+// failures returns what the tests that failed printed, and their verdicts, and
+// which tests had none when the program ended. Tests that run side by side print in
+// turns.
 func failures(output []byte) []byte {
 	var out [][]byte
+	var running []string
 	printed := map[string][][]byte{}
 	name := ""
 	for line := range bytes.Lines(output) {
 		verdict := outcome.FindSubmatch(line)
 		switch begin := begins.FindSubmatch(bytes.TrimSpace(line)); {
 		case begin != nil:
-			name = string(begin[1])
+			if name = string(begin[1]); !slices.Contains(running, name) {
+				running = append(running, name)
+			}
 		case verdict == nil:
 			printed[name] = append(printed[name], line)
-		case string(verdict[1]) == "FAIL":
-			out = append(append(out, printed[string(verdict[2])]...), line)
-			name = ""
 		default:
+			name = string(verdict[2])
+			if string(verdict[1]) == "FAIL" {
+				out = append(append(out, printed[name]...), line)
+			}
+			running = slices.DeleteFunc(running, func(r string) bool { return r == name })
 			name = ""
 		}
+	}
+	for _, name := range running {
+		out = append(append(out, printed[name]...), []byte("--- still running: "+name+"\n"))
 	}
 	return bytes.Join(append(out, printed[""]...), nil)
 }

@@ -28,8 +28,11 @@ func TestTake(t *testing.T) {
 			"=== RUN   TestA\n=== RUN   TestA/x\n=== PAUSE TestA/x\n=== RUN   TestA/y\n=== PAUSE TestA/y\n=== CONT  TestA/x\n    a_test.go:1: broken\n" +
 				"=== CONT  TestA/y\n    a_test.go:1: noise\n=== NAME  TestA/x\n    a_test.go:2: more\n--- FAIL: TestA (0.00s)\n    --- PASS: TestA/y (0.00s)\n    --- FAIL: TestA/x (0.00s)\nFAIL\n",
 		)}, "broken\n    a_test.go:2: more\n    --- FAIL: TestA/x"},
-		"panics":         {job.Result{Step: tests, Status: 2, Stdout: []byte("=== RUN   TestA\n--- PASS: TestA (0.00s)\npanic: boom\n")}, "boom"},
-		"is killed":      {job.Result{Step: tests, Status: -1, Error: "killed after 600 s", Stdout: []byte(passes)}, "killed after"},
+		"panics":    {job.Result{Step: tests, Status: 2, Stdout: []byte("=== RUN   TestA\n--- PASS: TestA (0.00s)\npanic: boom\n")}, "boom"},
+		"is killed": {job.Result{Step: tests, Status: -1, Error: "killed after 600 s", Stdout: []byte(passes)}, "killed after"},
+		"is killed in the middle": {job.Result{Step: tests, Status: -1, Error: "killed after 600 s", Stdout: []byte(
+			"=== RUN   TestA\n    a_test.go:1: noise\n--- PASS: TestA (0.00s)\n=== RUN   TestB\n=== RUN   TestB/x\n    b_test.go:1: waits\n",
+		)}, "--- still running: TestB\n    b_test.go:1: waits\n--- still running: TestB/x"},
 		"verifies":       {job.Result{Step: verify, Stdout: []byte(`{"backends":[{"requests":5}]}`)}, ""},
 		"verify, silent": {job.Result{Step: verify}, "nothing was run"},
 		"verify, diverged": {job.Result{
