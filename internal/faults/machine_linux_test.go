@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -71,8 +73,7 @@ func TestSettings(t *testing.T) {
 					continue
 				}
 				report := verify(t, program)
-				gone := slices.ContainsFunc(report.Missing, func(m conformance.Missing) bool { return m.Name == s.missing })
-				if want := i == len(s.values)-1; gone != want {
+				if want := i == len(s.values)-1; lacks(report, s.missing) != want {
 					t.Errorf("%s: missing are %v; with %s in it: want %v", value, report.Missing, s.missing, want)
 				}
 			}
@@ -91,7 +92,27 @@ func verify(t *testing.T, program string) conformance.Report {
 	if r.Divergences() != 0 || r.Backends[0].Requests < 1000 {
 		t.Errorf("verify: %d divergences in %d requests", r.Divergences(), r.Backends[0].Requests)
 	}
+	t.Logf("verify: missing: %v", r.Missing)
+	if gone := lacks(r, "i386 socket"); runtime.GOARCH == "amd64" && gone == runs386(t) {
+		t.Errorf("verify: int 0x80 is missing: %v, and 32-bit programs run: %v", gone, !gone)
+	}
 	return r
+}
+
+// lacks tells whether a report says that this kernel has not got an entry.
+func lacks(r conformance.Report, entry string) bool {
+	return slices.ContainsFunc(r.Missing, func(m conformance.Missing) bool { return m.Name == entry })
+}
+
+// runs386 tells whether the kernel executes 32-bit programs of x86.
+func runs386(t *testing.T) bool {
+	t.Helper()
+	program, missing, err := testutil.Build(t.TempDir(), "internal/bypass/testdata/socket32", "386")
+	if err != nil || missing != "" {
+		t.Fatal(missing, err)
+	}
+	err = exec.Command(program, "direct", "unix").Run()
+	return !errors.Is(err, unix.ENOEXEC)
 }
 
 // TestMemory: with less and less memory a command has its whole policy, or does

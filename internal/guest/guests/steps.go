@@ -44,8 +44,9 @@ var packages = []struct {
 	{path: "internal/faults", asNobody: true, outer: true},
 }
 
-// words are scripts about what is read and printed.
-const words = "TestScripts/(bad-.*|completion|help|flags|check)$"
+// words are tests about what is read and printed, by the shells that there are, and
+// about the source.
+const words = "TestNoHeavyImports|TestImportArrows|TestScripts/(bad-.*|completion.*|help|flags|check)$"
 
 // programs are what tests build where there is a Go toolchain, by GOARCH.
 var programs = map[string][]string{
