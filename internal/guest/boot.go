@@ -114,7 +114,9 @@ func (m Machine) arguments(initramfs string) []string {
 		cmdline += "ttyAMA0"
 	default:
 		args = append(args, "-serial", "chardev:console", "-serial", "chardev:answers")
-		cmdline += "ttyS0"
+		// Where the host is busy the emulated timer is late, and a kernel that checks it
+		// at boot panics.
+		cmdline += "ttyS0 no_timer_check"
 	}
 	return append(args, "-append", strings.TrimSpace(cmdline+" "+m.Cmdline))
 }
