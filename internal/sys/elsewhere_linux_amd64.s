@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "textflag.h"
+#include "call_linux_amd64.h"
 
 #define SYS_rt_sigprocmask 14
 #define SYS_clone 56
@@ -38,15 +39,7 @@ TEXT ·vforkCalls(SB), NOSPLIT, $16-24
 next:
 	TESTQ R13, R13
 	JZ    exit
-	MOVQ  0(R12), AX
-	MOVQ  8(R12), DI
-	MOVQ  16(R12), SI
-	MOVQ  24(R12), DX
-	MOVQ  32(R12), R10
-	MOVQ  40(R12), R8
-	MOVQ  48(R12), R9
-	SYSCALL
-	MOVQ  AX, 56(R12)
+	MAKE_CALL
 	ADDQ  $64, R12
 	DECQ  R13
 	JMP   next

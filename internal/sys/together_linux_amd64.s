@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "textflag.h"
+#include "call_linux_amd64.h"
 
 // func together(calls *Call, n int)
 //
@@ -13,15 +14,7 @@ TEXT ·together(SB), NOSPLIT, $0-16
 next:
 	TESTQ R13, R13
 	JZ    done
-	MOVQ  0(R12), AX
-	MOVQ  8(R12), DI
-	MOVQ  16(R12), SI
-	MOVQ  24(R12), DX
-	MOVQ  32(R12), R10
-	MOVQ  40(R12), R8
-	MOVQ  48(R12), R9
-	SYSCALL
-	MOVQ  AX, 56(R12)
+	MAKE_CALL
 	CMPQ  AX, $-4095
 	JCC   done // -errno
 	ADDQ  $64, R12
