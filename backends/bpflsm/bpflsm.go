@@ -3,12 +3,26 @@
 package bpflsm
 
 import (
-	"errors"
+	"fmt"
+	"strconv"
 
 	"github.com/sockade/sockade/engine"
 )
 
-const notBuilt = "this version of Sockade has no BPF-LSM backend yet"
+// Root is the directory of the pins: one directory for each version of the programs.
+const Root = "/sys/fs/bpf/sockade"
+
+// Helper is the command that loads the programs.
+const Helper = "sockade-bpf"
+
+// Magic is what programs of a version answer to.
+func Magic(version string) uint64 {
+	magic, err := strconv.ParseUint(version, 16, 64)
+	if err != nil {
+		panic("BUG(bpflsm): version " + version + " is not 64 bits in hexadecimal")
+	}
+	return magic
+}
 
 type backend struct{}
 
@@ -18,17 +32,65 @@ func New() engine.Backend { return backend{} }
 // Name implements [engine.Backend].
 func (backend) Name() string { return "bpflsm" }
 
-// Probe implements [engine.Backend].
-func (backend) Probe(engine.Depth) engine.Support { return engine.Support{Reason: notBuilt} }
+// Probe implements [engine.Backend]. Where the programs are loaded a trial enters a
+// domain in a task of its own; else it has them loaded for a moment, which takes a
+// tenth of a second, and an inquiry says that they are not.
+func (backend) Probe(d engine.Depth) engine.Support { return probe(d) }
 
 // Assess implements [engine.Backend].
-func (backend) Assess(engine.Policy, engine.Support) engine.Coverage {
-	return engine.Coverage{Gaps: []engine.Finding{{
-		ID: engine.FindingCreate, What: "the whole policy", Why: notBuilt, Fix: "use the seccomp backend",
-	}}}
+func (backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
+	var c engine.Coverage
+	_, err := compile(p)
+	if err == nil && s.Limits.AFMax > families {
+		err = fmt.Errorf("this kernel has %d families, and the programs know %d", s.Limits.AFMax, families)
+	}
+	if err != nil {
+		c.Gaps = append(c.Gaps, engine.Finding{
+			ID: engine.FindingCreate, What: "no socket rule of the policy", Why: err.Error(),
+			Fix: "write fewer rules: whole families or types in place of single protocols",
+		})
+	} else {
+		c.Covers = append(c.Covers, "socket and socketpair by family, type and protocol")
+	}
+	if p.Ports.Restricted() {
+		c.Gaps = append(c.Gaps, gapPorts)
+	}
+	if p.All {
+		return c
+	}
+	c.Unseen = append(c.Unseen, unseenTraced)
+	if p.FDs.Receive == engine.ReceivePolicy {
+		c.Covers = append(c.Covers, "received sockets by family, type and protocol")
+		c.Unseen = append(c.Unseen, unseenSent)
+	}
+	return c
 }
 
-// Prepare implements [engine.Backend].
-func (backend) Prepare(engine.Policy, engine.Support) (engine.Layer, error) {
-	return nil, errors.New("bpflsm: " + notBuilt)
+// Prepare implements [engine.Backend]: it has the programs loaded where they are not.
+func (backend) Prepare(p engine.Policy, _ engine.Support) (engine.Layer, error) {
+	t, err := compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("bpflsm: compile policy: %w", err)
+	}
+	return prepare(t)
 }
+
+// What the programs do not do as a policy says. docs/limits.md has the same list for
+// readers.
+var (
+	gapPorts = engine.Finding{
+		ID: engine.FindingPorts, What: "TCP and UDP ports",
+		Why: "the programs have no rules for ports yet",
+		Fix: "remove [ports]",
+	}
+	unseenTraced = engine.Finding{
+		ID: engine.FindingProcMem, What: "processes outside that the command traces already, or whose /proc/PID/mem it has open",
+		Why: "the kernel asks about power over a process when it is taken",
+		Fix: "start the command from a program that traces no other, such as a shell",
+	}
+	unseenSent = engine.Finding{
+		ID: engine.FindingReceive, What: "sockets that a process outside puts into an io_uring of the command (IORING_MSG_SEND_FD)",
+		Why: "the kernel asks about received files, and not about these",
+		Fix: "it takes a process outside that has a descriptor of that ring: give it none",
+	}
+)

@@ -50,8 +50,8 @@ const words = "TestNoHeavyImports|TestImportArrows|TestScripts/(bad-.*|completio
 
 // programs are what tests build where there is a Go toolchain, by GOARCH.
 var programs = map[string][]string{
-	"amd64": {"cmd/sockade"},
-	"arm64": {"cmd/sockade"},
+	"amd64": {"cmd/sockade", "cmd/sockade-bpf"},
+	"arm64": {"cmd/sockade", "cmd/sockade-bpf"},
 	"386":   {"internal/bypass/testdata/socket32"},
 }
 
@@ -89,7 +89,9 @@ func build(ctx context.Context, cache, dir, arch string) (guest.Files, error) {
 			files[path.Join("/programs", programArch, pkg)] = filepath.Join(dir, out)
 		}
 	}
-	files["/bin/sockade"] = files[path.Join("/programs", arch, "cmd/sockade")]
+	for _, pkg := range programs[arch] {
+		files[path.Join("/bin", path.Base(pkg))] = files[path.Join("/programs", arch, pkg)]
+	}
 	for _, p := range packages {
 		if err := goBuild(p.path+"/test", p.path, arch, "test", "-c"); err != nil {
 			return nil, err

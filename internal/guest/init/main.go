@@ -63,6 +63,8 @@ func prepare() error {
 	}{
 		{"proc", "/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 		{"sysfs", "/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"securityfs", "/sys/kernel/security", "securityfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"bpf", "/sys/fs/bpf", "bpf", "mode=700", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 		{"devtmpfs", "/dev", "devtmpfs", "", unix.MS_NOSUID},
 		{"devpts", "/dev/pts", "devpts", "ptmxmode=0666,mode=620", unix.MS_NOSUID | unix.MS_NOEXEC},
 		{"tmpfs", "/tmp", "tmpfs", "mode=1777", unix.MS_NODEV}, // setuid programs are tested there

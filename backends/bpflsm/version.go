@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpflsm
+
+// Version is that of the programs, the beginning of the SHA-256 of their objects.
+// To have it follow them: go test ./backends/bpflsm/loader -run TestVersion -update
+const Version = "e710f5c019ffc89e"
