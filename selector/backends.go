@@ -28,9 +28,25 @@ type Candidate struct {
 // Probe tries every backend and restricts nothing.
 func Probe() []Candidate { return probe(engine.Trial) }
 
-// Inquire asks the kernel about every backend. It is enough, and quicker, before
-// [Plan.Exec], which tries what it enforces.
+// Inquire asks the kernel about every backend. It is quicker, and enough where it
+// leaves no gap and what is enforced is tried at once, as all functions here do.
 func Inquire() []Candidate { return probe(engine.Inquiry) }
+
+// planHere makes a plan for this machine, of what works here by far the most times
+// by asking the kernel only. keep, which may be nil, changes what the probes found.
+func planHere(p engine.Policy, o Options, keep func([]Candidate) []Candidate) (plan Plan, err error) {
+	for _, depth := range []engine.Depth{engine.Inquiry, engine.Trial} {
+		candidates := probe(depth)
+		if keep != nil {
+			candidates = keep(candidates)
+		}
+		plan, err = NewPlan(p, candidates, o)
+		if err == nil && len(plan.Gaps) == 0 {
+			break
+		}
+	}
+	return plan, err
+}
 
 func probe(d engine.Depth) []Candidate {
 	backends := Backends()

@@ -29,7 +29,7 @@ import (
 // ring is always an error when its memory is mapped or a kernel thread works
 // for it, since it goes on without calls.
 func Restrict(p engine.Policy, o Options) (Report, error) {
-	plan, err := NewPlan(p, withoutRingFilter(Probe()), o)
+	plan, err := planHere(p, o, withoutRingFilter)
 	if err != nil {
 		return Report{}, err
 	}
@@ -48,10 +48,16 @@ func Restrict(p engine.Policy, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("restricted, but meanwhile another thread opened a file: %w", err)
 	}
 	report := Report{plan, tried.String()}
-	if !p.All {
+	if !p.All && !slices.ContainsFunc(plan.chosen, func(c Candidate) bool { return seesRings(c, p) }) {
 		report.Unseen = append(report.Unseen, unseenBefore)
 	}
 	return report, nil
+}
+
+// seesRings tells whether a backend decides each request of io_uring, rather than to
+// keep new rings from being made.
+func seesRings(c Candidate, p engine.Policy) bool {
+	return !slices.ContainsFunc(c.Backend.Assess(p, c.Support).Narrowings, func(f engine.Finding) bool { return f.ID == engine.FindingIOURing })
 }
 
 // withoutRingFilter has io_uring denied as a whole: a filter of it is not for

@@ -22,7 +22,7 @@ import (
 // [engine.InheritClose] descriptors of this process get close-on-exec, and one
 // that cmd itself names is an error.
 func Start(p engine.Policy, cmd *exec.Cmd, o Options) (Report, error) {
-	plan, err := NewPlan(p, Probe(), o)
+	plan, err := planHere(p, o, nil)
 	if err != nil {
 		return Report{}, err
 	}

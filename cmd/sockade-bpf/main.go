@@ -22,7 +22,7 @@ import (
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", bpflsm.Helper, err)
-		os.Exit(1)
+		os.Exit(125)
 	}
 }
 

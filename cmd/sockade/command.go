@@ -38,6 +38,7 @@ var subcommands = []struct {
 	{"check", newCheck},
 	{"probe", newProbe},
 	{"verify", newVerify},
+	{"bpf", newBPF},
 	{"completion", newCompletion},
 }
 

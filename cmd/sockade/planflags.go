@@ -34,7 +34,7 @@ type planned struct {
 	selector.Plan
 }
 
-// plan makes the plan on this machine by the first of the probes that gives one.
+// plan makes the plan on this machine by the first of the probes that leaves no gap.
 // With a RefusedError it is complete too.
 func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate) (*planned, error) {
 	policy, err := f.policy(stdin)
@@ -51,7 +51,7 @@ func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate)
 		p.Plan, err = selector.NewPlan(policy, p.candidates, selector.Options{
 			Backends: names, BestEffort: f.bestEffort, Exact: f.exact,
 		})
-		if err == nil {
+		if err == nil && len(p.Gaps) == 0 {
 			break
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockade/sockade/backends/bpflsm"
 	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/selector"
 )
 
 var update = flag.Bool("update", false, "write docs/bypass.md")
@@ -35,9 +37,10 @@ const docsHead = `<!-- SPDX-License-Identifier: Apache-2.0 -->
 
 # Ways around a socket filter
 
-Every known way around a socket filter, and what happens to it with the seccomp backend. Each row is a test: the way is
-tried without a sandbox, where it has to work, and with one, as root and as an unprivileged user. Where it is not simply
-closed, ` + "`sockade plan`" + ` reports it under the ID in the table; a test holds the plan to that.
+Every known way around a socket filter, and what happens to it with the backends seccomp (and libseccomp) and bpflsm. Each
+row is a test: the way is tried without a sandbox, where it has to work, and with one, as root and, but for bpflsm, which
+takes root, as an unprivileged user. Where it is not simply closed, ` + "`sockade plan`" + ` reports it under the ID in
+the table; a test holds the plan to that.
 
 `
 
@@ -71,9 +74,9 @@ func document() string {
 		fmt.Fprintf(&b, "- **%s**: %s\n", w.end, w.text)
 	}
 	for _, c := range chapters {
-		fmt.Fprintf(&b, "\n## %s\n\n| way | policy | what happens with seccomp | how it is shown |\n|---|---|---|---|\n", c.title)
+		fmt.Fprintf(&b, "\n## %s\n\n| way | policy | with seccomp | with bpflsm | how it is shown |\n|---|---|---|---|---|\n", c.title)
 		for _, w := range c.rows {
-			fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", w.name, w.policyText(), w.endText(), strings.ReplaceAll(w.shown, "|", `\|`))
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", w.name, w.policyText(), w.endText(), w.exactText(), strings.ReplaceAll(w.shown, "|", `\|`))
 		}
 	}
 	b.WriteString(docsTail)
@@ -113,4 +116,11 @@ func (w way) endText() string {
 		text += "; where io_uring has filters: " + w.filtered
 	}
 	return text
+}
+
+// exactText is endText with bpflsm.
+func (w way) exactText() string {
+	w = w.on(selector.Candidate{Backend: bpflsm.New()})
+	w.filtered = ""
+	return w.endText()
 }

@@ -57,11 +57,17 @@ func receiveInFlight(s *sandbox) (string, error) {
 	return receiveFrom(sv[0])
 }
 
+// truncated is what the receiver of a file sees that was kept out.
+const truncated = "MSG_CTRUNC"
+
 func receiveFrom(fd int) (string, error) {
 	data, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(fd, data, control, unix.MSG_CMSG_CLOEXEC)
+	_, n, flags, _, err := unix.Recvmsg(fd, data, control, unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
 		return seenErr(err)
+	}
+	if n == 0 && flags&unix.MSG_CTRUNC != 0 {
+		return truncated, nil
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:n])
 	if err != nil || len(messages) != 1 {

@@ -16,14 +16,18 @@ import (
 	"github.com/sockade/sockade/selector"
 )
 
-// nested enters a second sandbox inside the first one. The control run has the
-// inner one only.
+// nested enters a second sandbox inside the first one, by the same backend. The
+// control run has the inner one only.
 func nested(inner engine.Policy) try {
 	return func(s *sandbox) (string, error) {
 		if err := s.enter(); err != nil {
 			return "", err
 		}
-		if _, err := selector.Restrict(inner, selector.Options{}); err != nil {
+		var o selector.Options
+		if s.Backend != "" {
+			o.Backends = []string{s.Backend}
+		}
+		if _, err := selector.Restrict(inner, o); err != nil {
 			return "", fmt.Errorf("inner sandbox: %w", err)
 		}
 		return inetSocket()

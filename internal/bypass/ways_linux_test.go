@@ -7,6 +7,7 @@ import (
 
 	"github.com/sockade/sockade/backends/seccomp"
 	"github.com/sockade/sockade/engine"
+	"github.com/sockade/sockade/selector"
 )
 
 // end is what becomes of a way.
@@ -46,6 +47,9 @@ type way struct {
 	// filtered is what it returns where io_uring has a filter of its own and the
 	// way is closed by that, without the finding.
 	filtered string
+	// exact is what it returns with a backend that sees every request and what is
+	// received, where that differs: the way is closed, or works as it should.
+	exact string
 	// control is what it returns without: works unless set.
 	control    string
 	bestEffort bool
@@ -65,9 +69,16 @@ func (w way) policy() engine.Policy {
 }
 
 // on is the row as it is with this backend on this kernel.
-func (w way) on(s engine.Support) way {
-	if w.filtered != "" && s.Has(seccomp.RingFilter) {
-		w.end, w.finding, w.seen = closed, "", w.filtered
+func (w way) on(c selector.Candidate) way {
+	seen := ""
+	switch {
+	case c.Backend.Name() == "bpflsm":
+		seen = w.exact
+	case c.Support.Has(seccomp.RingFilter):
+		seen = w.filtered
+	}
+	if seen != "" {
+		w.end, w.finding, w.seen = closed, "", seen
 		if w.seen == works {
 			w.end = kept
 		}
@@ -82,8 +93,8 @@ func (w way) wantControl() string {
 	return w.control
 }
 
-// judged are the backends that the column end speaks of.
-var judged = []string{"seccomp", "libseccomp"}
+// judged are the backends that the table speaks of: the first two have the column end.
+var judged = []string{"seccomp", "libseccomp", "bpflsm"}
 
 const (
 	eacces  = "EACCES"
@@ -171,11 +182,11 @@ var entryWays = []way{
 	},
 	{
 		name: "socketcall: socket", allow: "unix", try: enterThen(int80Words(i386Socketcall, socketcallSocket, unix.AF_INET, unix.SOCK_STREAM, 0)),
-		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 102 with 1: the triple is in memory, so that every such call is denied",
+		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, exact: eacces, amd64: true, needs: []need{needInt80}, shown: "call 102 with 1: the triple is in memory, so that every such call is denied",
 	},
 	{
 		name: "socketcall: socketpair", allow: "unix", try: enterThen(int80Words(i386Socketcall, socketcallSocketpair, unix.AF_UNIX, unix.SOCK_STREAM, 0, ptr)),
-		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{needInt80}, shown: "call 102 with 8, for a pair that the policy would allow",
+		end: narrowed, finding: engine.FindingSocketcall, seen: eacces, exact: works, amd64: true, needs: []need{needInt80}, shown: "call 102 with 8, for a pair that the policy would allow",
 	},
 }
 
@@ -218,34 +229,34 @@ var spellingWays = []way{
 
 var uringWays = []way{
 	{
-		name: "a new ring", allow: "unix", try: enterThen(newRing(unix.AF_INET)), end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
+		name: "a new ring", allow: "unix", try: enterThen(newRing(unix.AF_INET)), end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: eacces, needs: []need{needURing},
 		shown: "IORING_OP_SOCKET makes sockets without socket(2), so that io_uring_setup(2) fails",
 	}, {
 		name: "a new ring of a program that is executed", allow: "unix", try: execImage, image: step(newRing(unix.AF_INET)),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: eacces, filtered: eacces, needs: []need{needURing},
 		shown: "under sockade run; Linux 7.1 has a filter for IORING_OP_SOCKET, and denies the request and not the ring",
 	}, {
 		name: "a new ring for a socket that the policy allows", allow: "unix", try: execImage, image: step(newRing(unix.AF_UNIX)),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: works, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: works, filtered: works, needs: []need{needURing},
 		shown: "the same with an allowed request",
 	}, {
 		name: "a new ring that a kernel thread polls", allow: "unix", try: execImage, image: step(newPolledRing),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: eacces, filtered: eacces, needs: []need{needURing},
 		shown: "the same with IORING_SETUP_SQPOLL: the thread is made after the filter",
 	}, {
 		name: "a new ring with restrictions that fail", allow: "unix", try: execImage, image: step(badRestrictions),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: eacces, filtered: eacces, needs: []need{needURing},
 		shown: "IORING_REGISTER_RESTRICTIONS takes all restrictions of a ring back when it fails, and not the filter",
 	}, {
 		name: "a new ring with a filter that allows everything", allow: "unix", try: execImage, image: step(ownFilter),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, filtered: eacces, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: eacces, filtered: eacces, needs: []need{needURing},
 		shown: "a filter is added to those that are there: all have to allow",
 	}, {
 		name: "a new ring, denied as unsupported", allow: "unix", errno: engine.DenyUnsupported, try: execImage, image: step(newRing(unix.AF_INET)),
-		end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing},
+		end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: "EAFNOSUPPORT", needs: []need{needURing},
 		shown: "the filter for IORING_OP_SOCKET has no errno but EACCES, so that io_uring_setup(2) fails",
 	}, {
-		name: "a new ring by int 0x80", allow: "unix", amd64: true, end: narrowed, finding: engine.FindingIOURing, seen: eperm, needs: []need{needURing, needInt80},
+		name: "a new ring by int 0x80", allow: "unix", amd64: true, end: narrowed, finding: engine.FindingIOURing, seen: eperm, exact: works, needs: []need{needURing, needInt80},
 		try: newRingBy(func(params uintptr) (string, error) { return int80(i386URingSetup, 1, params, 0, 0)() }), shown: "call 425 of the i386 table",
 	}, {
 		name: "a ring that is open when a process restricts itself", allow: "unix", try: openRing, end: refuses, seen: refused, refusal: "an io_uring ring",
@@ -278,7 +289,7 @@ var uringWays = []way{
 		name: "the same, its thread renamed", allow: "unix", try: hiddenPolling(true), end: refuses, seen: refused, refusal: "io_uring",
 		needs: []need{needHiddenRing}, shown: "the thread is told by its flags and not by its name",
 	}, {
-		name: "a timer in a ring in the program's own memory", allow: "unix", try: hiddenTimer, end: unseen, finding: engine.FindingBefore, seen: works,
+		name: "a timer in a ring in the program's own memory", allow: "unix", try: hiddenTimer, end: unseen, finding: engine.FindingBefore, seen: works, exact: nothing,
 		needs: []need{needHiddenRing}, shown: "the program asked for the socket before it restricted itself, to be made when a timer ends: no descriptor, no mapping and no thread",
 	}, {
 		name: "the same timer over execve", allow: "unix", try: hiddenTimerExec, image: func(*sandbox) (string, error) { return made() }, end: closed, seen: nothing, control: nothing,
@@ -329,10 +340,13 @@ var fileWays = []way{
 		end: granted, seen: works, shown: "a process outside sends an inet socket; the policy lets received sockets in unless it says otherwise",
 	}, {
 		name: "SCM_RIGHTS, receive = policy", allow: "unix", fds: receivePolicy, try: receive,
-		end: gap, finding: engine.FindingReceive, seen: works, shown: "a filter does not see what a message carries: strict refuses, best effort starts and it works",
+		end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "a filter does not see what a message carries: strict refuses, best effort starts and it works",
 	}, {
 		name: "a socket in flight when the sandbox begins", allow: "unix", fds: receivePolicy, try: receiveInFlight,
-		end: gap, finding: engine.FindingReceive, seen: works, shown: "sent and closed before, received after: the same gap",
+		end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "sent and closed before, received after: the same gap",
+	}, {
+		name: "SCM_RIGHTS of an allowed socket, receive = policy", allow: "unix,inet/stream/tcp", fds: receivePolicy, try: receive,
+		end: gap, finding: engine.FindingReceive, seen: works, exact: works, shown: "the same message under a policy that allows the socket",
 	}, {
 		name: "a process outside that shares the descriptor table", allow: "unix", try: sharedTable,
 		end: granted, seen: works, shown: "clone(CLONE_FILES) before: its sockets arrive without a message, which receive = any lets in",
@@ -341,22 +355,22 @@ var fileWays = []way{
 
 var processWays = []way{
 	{
-		name: "pidfd_getfd(2)", allow: "unix", try: pidfdGetfd, end: narrowed, finding: engine.FindingAttach, seen: eperm, needs: []need{needPtrace},
+		name: "pidfd_getfd(2)", allow: "unix", try: pidfdGetfd, end: narrowed, finding: engine.FindingAttach, seen: eperm, exact: eperm, needs: []need{needPtrace},
 		shown: "takes an inet socket of a process outside",
 	}, {
-		name: "ptrace: PTRACE_ATTACH", allow: "unix", try: attach(unix.PtraceAttach), end: narrowed, finding: engine.FindingAttach, seen: eperm, needs: []need{needPtrace},
+		name: "ptrace: PTRACE_ATTACH", allow: "unix", try: attach(unix.PtraceAttach), end: narrowed, finding: engine.FindingAttach, seen: eperm, exact: eperm, needs: []need{needPtrace},
 		shown: "a traced process could be made to create sockets",
 	}, {
-		name: "ptrace: PTRACE_SEIZE", allow: "unix", try: attach(unix.PtraceSeize), end: narrowed, finding: engine.FindingAttach, seen: eperm, needs: []need{needPtrace},
+		name: "ptrace: PTRACE_SEIZE", allow: "unix", try: attach(unix.PtraceSeize), end: narrowed, finding: engine.FindingAttach, seen: eperm, exact: eperm, needs: []need{needPtrace},
 		shown: "as above",
 	}, {
-		name: "ptrace by int 0x80", allow: "unix", try: attachInt80, end: narrowed, finding: engine.FindingAttach, seen: eperm, amd64: true, needs: []need{needPtrace, needInt80},
+		name: "ptrace by int 0x80", allow: "unix", try: attachInt80, end: narrowed, finding: engine.FindingAttach, seen: eperm, exact: eperm, amd64: true, needs: []need{needPtrace, needInt80},
 		shown: "call 26 of the i386 table",
 	}, {
-		name: "process_vm_writev(2)", allow: "unix", try: vmWritev, end: narrowed, finding: engine.FindingAttach, seen: eperm, needs: []need{needPtrace},
+		name: "process_vm_writev(2)", allow: "unix", try: vmWritev, end: narrowed, finding: engine.FindingAttach, seen: eperm, exact: eperm, needs: []need{needPtrace},
 		shown: "changes a variable of a process outside",
 	}, {
-		name: "/proc/PID/mem", allow: "unix", try: procMem, end: unseen, finding: engine.FindingProcMem, seen: works, needs: []need{needPtrace},
+		name: "/proc/PID/mem", allow: "unix", try: procMem, end: unseen, finding: engine.FindingProcMem, seen: works, exact: eacces, needs: []need{needPtrace},
 		shown: "changes a variable of a process outside of the same user: a plain file write, which no filter sees",
 	}, {
 		name: "a process outside that is traced already", allow: "unix", try: pokeFromBefore, end: unseen, finding: engine.FindingProcMem, seen: works, needs: []need{needPtrace},
@@ -387,13 +401,13 @@ var undoWays = []way{
 		name: "seccomp off again", allow: "unix", try: undoSeccomp, end: closed, seen: "EINVAL", control: "EINVAL",
 		shown: "the kernel has no way back",
 	}, {
-		name: "a setuid program", allow: "unix", root: true, try: setuid, image: setuidImage, end: closed, seen: eacces, needs: []need{needSuid},
-		shown: "a setuid root program that nobody starts becomes root without a sandbox; within it stays nobody and has no inet socket",
+		name: "a setuid program", allow: "unix", root: true, try: setuid, image: setuidImage, end: closed, seen: eacces, exact: asRoot + eacces, control: asRoot + works, needs: []need{needSuid},
+		shown: "a setuid root program that nobody starts becomes root without a sandbox; within seccomp it stays nobody, within bpflsm it becomes root: no inet socket in both",
 	}, {
 		name: "a tracer inside that rewrites a system call", allow: "unix", try: rewrite, end: closed, seen: eacces, amd64: true, needs: []need{needPtrace},
 		shown: "traces its own child and turns a harmless call into socket(2) at its entry: the filter runs after the tracer",
 	}, {
-		name: "a tracer inside that suspends filters", allow: "unix", root: true, try: suspended, end: closed, seen: eperm, amd64: true, needs: []need{needPtrace, needRestore},
+		name: "a tracer inside that suspends filters", allow: "unix", root: true, try: suspended, end: closed, seen: eperm, exact: eacces, amd64: true, needs: []need{needPtrace, needRestore},
 		shown: "PTRACE_O_SUSPEND_SECCOMP: the kernel wants a tracer without filters",
 	},
 }
@@ -424,10 +438,10 @@ var insideWays = []way{
 		name: "a 32-bit program: socket", allow: "unix", try: program386("direct", "inet"), end: closed, seen: eacces, amd64: true, needs: []need{need386},
 		shown: "a static i386 program is executed and enters in 32-bit mode",
 	}, {
-		name: "a 32-bit program: socketcall", allow: "unix", try: program386("socketcall", "inet"), end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{need386},
+		name: "a 32-bit program: socketcall", allow: "unix", try: program386("socketcall", "inet"), end: narrowed, finding: engine.FindingSocketcall, seen: eacces, exact: eacces, amd64: true, needs: []need{need386},
 		shown: "as above; the arguments are in memory, so that every such call is denied",
 	}, {
-		name: "a 32-bit program: socketcall for an allowed socket", allow: "unix", try: program386("socketcall", "unix"), end: narrowed, finding: engine.FindingSocketcall, seen: eacces, amd64: true, needs: []need{need386},
+		name: "a 32-bit program: socketcall for an allowed socket", allow: "unix", try: program386("socketcall", "unix"), end: narrowed, finding: engine.FindingSocketcall, seen: eacces, exact: works, amd64: true, needs: []need{need386},
 		shown: "what the narrowing costs",
 	},
 }

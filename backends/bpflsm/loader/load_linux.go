@@ -31,8 +31,11 @@ type programs struct {
 	links map[string]link.Link
 }
 
-// step is called before every step of Load. Tests stop there.
-var step = func(string) {}
+// Tests stop at a step of loading and unloading, and load smaller maps.
+var (
+	step   = func(string) {}
+	adjust = func(*ebpf.CollectionSpec) {}
+)
 
 // Load has the programs of this version attached and pinned. It does nothing where they
 // are.
@@ -116,6 +119,7 @@ func load(magic uint64) (*programs, error) {
 	if err := spec.Variables[sockadeVarMagic].Set(magic); err != nil {
 		return nil, fmt.Errorf("BUG(loader): %w", err)
 	}
+	adjust(spec)
 	c, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, explain("load", err)

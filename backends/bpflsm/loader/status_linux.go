@@ -137,7 +137,6 @@ func retire() error {
 				continue // it enforces policies of running tasks, or is not to be read by this version
 			}
 		}
-		step("retire " + e.Name())
 		if err := remove(e.Name()); err != nil {
 			return err
 		}
@@ -148,12 +147,14 @@ func retire() error {
 // remove takes the pins of a version away, and with them the programs.
 func remove(version string) error {
 	dir := filepath.Join(bpflsm.Root, version)
+	step("remove " + version)
 	// One rename first: a version is whole or it is none.
 	if !strings.HasSuffix(dir, unfinished) {
 		if err := os.Rename(dir, dir+unfinished); err != nil {
 			return fmt.Errorf("unload: %w: a task in a sandbox cannot do that", err)
 		}
 		dir += unfinished
+		step("remove pins")
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("unload: %w", err)

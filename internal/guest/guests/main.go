@@ -116,12 +116,17 @@ func (o options) all(ctx context.Context) (failed bool, err error) {
 type machine struct {
 	guest.Machine
 	name string
+	// backends are those that have to work for root.
+	backends string
 	// only is the one package whose tests are run; empty for all.
 	only string
 	// outer is the oldest and the newest kernel: what hardly depends on the kernel
 	// is tested on these.
 	outer bool
 }
+
+// modules are security modules with which all backends work. Debian's list has them but for bpf.
+const modules = "lsm=landlock,lockdown,yama,bpf"
 
 // without are command lines that take away what backends and tests build on. What is
 // left of them is tested on the oldest and on the newest kernel. The oldest one takes
@@ -131,7 +136,7 @@ var without = []string{"lsm=capability ia32_emulation=0", "lsm=lockdown lockdown
 // machines fetches the kernels. What cannot be had here is one line and no error.
 func (o options) machines(ctx context.Context) ([]machine, error) {
 	if o.image != "" {
-		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image), outer: true}}, nil
+		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image), outer: true, backends: "seccomp"}}, nil
 	}
 	if err := os.MkdirAll(o.cache, 0o755); err != nil {
 		return nil, err
@@ -155,11 +160,14 @@ func (o options) machines(ctx context.Context) ([]machine, error) {
 		case err != nil:
 			return nil, fmt.Errorf("kernel %s: %w", k, err)
 		default:
-			m := machine{Machine: guest.Machine{Arch: k.Arch, Kernel: image}, name: k.String(), outer: k == guest.Kernels[0] || k == guest.Newest}
+			m := machine{
+				Machine: guest.Machine{Arch: k.Arch, Kernel: image, Cmdline: modules},
+				name:    k.String(), outer: k == guest.Kernels[0] || k == guest.Newest, backends: "seccomp,bpflsm",
+			}
 			out = append(out, m)
 			if m.outer {
 				for _, m.Cmdline = range without {
-					m.name, m.only = k.String()+" "+m.Cmdline, "internal/faults"
+					m.name, m.only, m.backends = k.String()+" "+m.Cmdline, "internal/faults", "seccomp"
 					out = append(out, m)
 				}
 			}
