@@ -4,4 +4,4 @@ package bpflsm
 
 // Version is that of the programs, the beginning of the SHA-256 of their objects.
 // To have it follow them: go test ./backends/bpflsm/loader -run TestVersion -update
-const Version = "e710f5c019ffc89e"
+const Version = "f61a8e2140b1eb13"

@@ -69,6 +69,9 @@ func print(out io.Writer, loaded []loader.Status, asJSON bool) error {
 		_, err := fmt.Fprintln(out, "nothing is loaded")
 		return err
 	}
+	if loader.SwitchedOff() {
+		fmt.Fprintln(out, "NOT ENFORCED: kernel.ftrace_enabled=0 keeps the kernel from running the programs: sysctl kernel.ftrace_enabled=1")
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range loaded {
 		note := ""

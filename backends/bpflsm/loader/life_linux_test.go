@@ -378,7 +378,7 @@ func TestTamper(t *testing.T) {
 		"unlink a link": "EPERM", "unlink a map": "EPERM", "rename": "EPERM", "rename the directory": "EPERM", "rmdir": "EPERM",
 		"umount": "EPERM", "umount, detached": "EPERM", "umount /sys, detached": "EPERM",
 		"write tasks": "EPERM", "write domains": "EPERM", "delete from tasks": "EPERM", "write by number": "EPERM",
-		"detach a link": "not supported", "socket": "EACCES", "umount of a namespace of its own": "works",
+		"detach a link": "not supported", "switch the programs off": "EPERM", "socket": "EACCES", "umount of a namespace of its own": "works",
 	} {
 		if got[what] != want {
 			t.Errorf("%s: %s, want %s", what, got[what], want)
@@ -445,6 +445,10 @@ func tamper([]byte) (any, error) {
 		return nil, err
 	}
 	try("detach a link", l.Detach())
+	try("switch the programs off", os.WriteFile(ftraceEnabled, []byte("0"), 0))
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0); err != nil { // others can be written
+		return nil, err
+	}
 	_ = l.Close()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return nil, err
@@ -455,6 +459,34 @@ func tamper([]byte) (any, error) {
 	try("umount of a namespace of its own", unix.Unmount("/sys", unix.MNT_DETACH))
 	got["socket"] = inet()
 	return got, nil
+}
+
+// TestSwitchedOff: where root outside can switch the programs off nothing starts, and
+// whoever looks is told.
+func TestSwitchedOff(t *testing.T) {
+	fresh(t)
+	if err := Load(); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv(testutil.EnvGuest) == "" {
+		testutil.Need(t, "guest", "it would switch off what others have traced on this machine", "make guests")
+	}
+	if err := os.WriteFile(ftraceEnabled, []byte("0"), 0); err != nil {
+		testutil.Need(t, "ftrace_enabled", err.Error(), "this kernel does not let it happen")
+	}
+	err := testutil.Run(testutil.Child{Name: "enter"}, nil)
+	off := SwitchedOff()
+	probed := bpflsm.New().Probe(engine.Trial)
+	if err := os.WriteFile(ftraceEnabled, []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil || !strings.Contains(err.Error(), "the programs do not answer") {
+		t.Errorf("a sandbox gives %v", err)
+	}
+	if !off || probed.Available {
+		t.Errorf("switched off %v, available %v", off, probed.Available)
+	}
+	checkEnforced(t)
 }
 
 // TestUnprivileged: for other users nothing is there.

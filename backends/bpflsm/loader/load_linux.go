@@ -135,6 +135,7 @@ func load(magic uint64) (*programs, error) {
 		}
 		p.links[name] = l
 	}
+	step("first call")
 	if errno := bpflsm.Ask(magic, bpflsm.OpHome, 0); errno != 0 || bpflsm.Ask(magic, bpflsm.OpHome+1, 0) != unix.EINVAL {
 		p.close()
 		return nil, notInList()
@@ -247,12 +248,24 @@ func denier() string {
 
 // notInList is for programs that are attached and never run.
 func notInList() error {
+	if SwitchedOff() {
+		return errors.New("kernel.ftrace_enabled=0 keeps the kernel from running BPF programs on its functions: sysctl kernel.ftrace_enabled=1, or use another backend")
+	}
 	list := security("lsm")
 	if list == "" || slices.Contains(strings.Split(list, ","), "bpf") {
 		return errors.New("the kernel attaches the programs and does not run them: boot with bpf in lsm=, or use another backend")
 	}
 	return fmt.Errorf("the kernel does not run the programs: its security modules are %s: boot with lsm=%s,bpf, or use another backend", list, list)
 }
+
+// SwitchedOff tells whether root has set kernel.ftrace_enabled=0, which ends the
+// enforcement of all programs on LSM hooks, where the kernel lets it.
+func SwitchedOff() bool {
+	text, err := os.ReadFile(ftraceEnabled)
+	return err == nil && strings.TrimSpace(string(text)) == "0"
+}
+
+const ftraceEnabled = "/proc/sys/kernel/ftrace_enabled"
 
 // security reads a file of securityfs, which need not be mounted; empty if it cannot.
 func security(name string) string {

@@ -54,7 +54,7 @@ func TestTable(t *testing.T) {
 	var goes bpflsm.Table
 	var c sockadePolicy
 	for _, field := range []struct {
-		name   string
+		name    string
 		goes, c uintptr
 	}{
 		{"cells", unsafe.Offsetof(goes.Cells), unsafe.Offsetof(c.Table)},

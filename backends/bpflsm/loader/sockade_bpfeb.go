@@ -59,6 +59,7 @@ const (
 	sockadeMapDomains            = "domains"
 	sockadeMapHome               = "home"
 	sockadeMapTasks              = "tasks"
+	sockadeProgFileOpen          = "file_open"
 	sockadeProgFileReceive       = "file_receive"
 	sockadeProgInodeRename       = "inode_rename"
 	sockadeProgInodeRmdir        = "inode_rmdir"
@@ -115,6 +116,7 @@ type sockadeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockadeProgramSpecs struct {
+	FileOpen          *ebpf.ProgramSpec `ebpf:"file_open"`
 	FileReceive       *ebpf.ProgramSpec `ebpf:"file_receive"`
 	InodeRename       *ebpf.ProgramSpec `ebpf:"inode_rename"`
 	InodeRmdir        *ebpf.ProgramSpec `ebpf:"inode_rmdir"`
@@ -198,6 +200,7 @@ type sockadeVariables struct {
 //
 // It can be passed to loadSockadeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockadePrograms struct {
+	FileOpen          *ebpf.Program `ebpf:"file_open"`
 	FileReceive       *ebpf.Program `ebpf:"file_receive"`
 	InodeRename       *ebpf.Program `ebpf:"inode_rename"`
 	InodeRmdir        *ebpf.Program `ebpf:"inode_rmdir"`
@@ -212,6 +215,7 @@ type sockadePrograms struct {
 
 func (p *sockadePrograms) Close() error {
 	return _SockadeClose(
+		p.FileOpen,
 		p.FileReceive,
 		p.InodeRename,
 		p.InodeRmdir,

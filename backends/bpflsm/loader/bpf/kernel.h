@@ -58,7 +58,21 @@ struct inode {
 	struct super_block *i_sb;
 } __core;
 
+struct qstr {
+	const unsigned char *name;
+} __core;
+
+struct dentry {
+	struct qstr d_name;
+} __core;
+
+struct path {
+	struct dentry *dentry;
+} __core;
+
 struct file {
+	unsigned int f_mode;
+	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
 } __core;
@@ -114,3 +128,5 @@ enum {
 #define MNT_DETACH 2
 #define SOCKFS_MAGIC 0x534F434B
 #define BPF_FS_MAGIC 0xcafe4a11
+#define PROC_SUPER_MAGIC 0x9fa0
+#define FMODE_WRITE 2

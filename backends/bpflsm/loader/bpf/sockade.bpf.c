@@ -533,3 +533,28 @@ int sb_umount(__u64 *ctx)
 	ns = bpf_map_lookup_elem(&home, &zero);
 	return ns && mount_namespace() == *ns ? -EPERM : 0;
 }
+
+/*
+ * The kernel calls the programs by ftrace, and where kernel.ftrace_enabled can be set
+ * to 0 (seen on Linux 6.1 to 7.1) that ends the enforcement of all of them at once.
+ */
+SEC("lsm/file_open")
+int file_open(__u64 *ctx)
+{
+	static const char sysctl[] = "ftrace_enabled";
+	struct file *file = (void *)ctx[0];
+	char name[sizeof(sysctl)] = {};
+	const unsigned char *at;
+
+	if (file->f_inode->i_sb->s_magic != PROC_SUPER_MAGIC || !(file->f_mode & FMODE_WRITE))
+		return 0;
+	if (!domain_of(bpf_get_current_task()))
+		return 0;
+	at = file->f_path.dentry->d_name.name;
+	if (bpf_probe_read_kernel(name, sizeof(name), at))
+		return -EPERM;
+	for (int i = 0; i < sizeof(name); i++)
+		if (name[i] != sysctl[i])
+			return 0;
+	return -EPERM;
+}
