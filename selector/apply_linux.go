@@ -80,8 +80,12 @@ func (p *Plan) tryDenied() (denial, error) {
 		return denial{}, nil
 	}
 	want := unix.Errno(p.policy.Decide(r, limits).Errno)
-	if got := sys.TrySocket(r.Family, r.Type, r.Protocol); got != want {
-		return denial{}, fmt.Errorf("BUG(selector): socket %v gave %w with the policy in force; it should give %w", r, got, want)
+	switch got := sys.TrySocket(r.Family, r.Type, r.Protocol); got {
+	case want:
+		return denial{r, want}, nil
+	case 0:
+		return denial{}, fmt.Errorf("BUG(selector): socket %v is there with the policy in force", r)
+	default: // a filter outside answers before an LSM is asked
+		return denial{}, fmt.Errorf("socket %v gives %w with the policy in force, and should give %w: %s", r, got, want, deniedOutside)
 	}
-	return denial{r, want}, nil
 }

@@ -148,7 +148,12 @@ func TestStartFiles(t *testing.T) {
 // whether cmd names it or not.
 func TestStartLeaked(t *testing.T) {
 	needBackend(t)
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(socket) }()
+	fd, err := unix.FcntlInt(uintptr(socket), unix.F_DUPFD, 100) // a number that ls does not use
 	if err != nil {
 		t.Fatal(err)
 	}

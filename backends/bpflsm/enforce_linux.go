@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -43,7 +41,7 @@ func Ask(magic uint64, op uintptr, id uint64) unix.Errno {
 // layer is a policy that is ready to be entered, while the programs are kept.
 type layer struct {
 	table *Table
-	lock  *os.File
+	lock  Lock
 }
 
 // Close implements [engine.Layer].
@@ -69,48 +67,55 @@ func prepare(t *Table) (engine.Layer, error) {
 
 var errNotLoaded = errors.New("bpflsm: the programs are not loaded: sockade bpf load")
 
-// lockPins returns a shared lock on the pins: nobody unloads programs while it is held.
-func lockPins() (*os.File, error) {
-	lock, err := OpenRoot(unix.LOCK_SH)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, errNotLoaded
+// lockPins takes a shared lock on the pins: nobody unloads programs while it is held.
+func lockPins() (Lock, error) {
+	lock, err := LockPins(unix.LOCK_SH)
+	if errors.Is(err, unix.ENOENT) {
+		return lock, errNotLoaded
 	}
 	if err != nil {
-		return nil, err
+		return lock, err
 	}
-	if _, err := os.Stat(filepath.Join(Root, Version)); err != nil {
+	if err := unix.Access(Root+"/"+Version, unix.F_OK); err != nil {
 		_ = lock.Close()
-		return nil, errNotLoaded
+		return lock, errNotLoaded
 	}
 	return lock, nil
 }
 
-// OpenRoot opens the directory of the pins and takes a lock on it, which ends when it
-// is closed. One of another user is an error: a file system of BPF can be writable for
-// everybody.
-func OpenRoot(how int) (*os.File, error) {
-	f, err := os.OpenFile(Root, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, err
+// Lock is a lock on the directory of the pins. It is a bare descriptor: an [os.File]
+// would start the runtime's poller, which every start of sockade would pay for.
+type Lock struct{ fd int }
+
+// Close ends the lock.
+func (l Lock) Close() error { return unix.Close(l.fd) }
+
+// LockPins opens the directory of the pins and locks it as flock(2) does. A directory of
+// another user is an error: a file system of BPF can be writable for everybody.
+func LockPins(how int) (Lock, error) {
+	fd, err := unix.Open(Root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	lock := Lock{fd}
+	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return lock, fmt.Errorf("bpflsm: open %s: %w: allow one more (ulimit -n)", Root, err)
+	case err != nil:
+		return lock, fmt.Errorf("bpflsm: open %s: %w: see sockade probe", Root, err)
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("bpflsm: %s: %w", Root, err)
+	err = unix.Fstat(fd, &st)
+	if err == nil && (st.Uid != 0 || st.Mode&0o077 != 0) {
+		err = fmt.Errorf("it is of user %d with mode %o, and not only for root: remove it", st.Uid, st.Mode&0o777)
 	}
-	if st.Uid != 0 || st.Mode&0o077 != 0 {
-		_ = f.Close()
-		return nil, fmt.Errorf("bpflsm: %s is of user %d with mode %o, and not only for root: remove it", Root, st.Uid, st.Mode&0o777)
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), how); err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			_ = f.Close()
-			return nil, fmt.Errorf("bpflsm: lock %s: %w", Root, err)
+	if err == nil {
+		for err = unix.EINTR; err == unix.EINTR; {
+			err = unix.Flock(fd, how)
 		}
 	}
+	if err != nil {
+		_ = lock.Close()
+		return lock, fmt.Errorf("bpflsm: lock %s: %w", Root, err)
+	}
+	return lock, nil
 }
 
 // Enforce implements [engine.Layer].

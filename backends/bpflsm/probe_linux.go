@@ -101,7 +101,7 @@ func Try(magic uint64) error {
 		return explain("a task of its own", errNoAnswer)
 	}
 	if a, d := calls[2].Errno(), calls[3].Errno(); a != unix.EPROTONOSUPPORT || d != unix.EACCES {
-		return fmt.Errorf("bpflsm: a domain did not decide socket(2): an allowed protocol got %v and another %v: use another backend", a, d)
+		return fmt.Errorf("bpflsm: a domain did not decide socket(2): an allowed protocol got %v and another %v: where an outer sandbox answers socket(2) run it outside, else use another backend", a, d)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sockade/sockade/backends/bpflsm"
+	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/conformance"
 	"github.com/sockade/sockade/internal/testutil"
 	"github.com/sockade/sockade/selector"
@@ -64,6 +66,13 @@ func TestScripts(t *testing.T) {
 				}
 			}
 			return nil
+		},
+		// [bpflsm] is a line for where that backend works.
+		Condition: func(name string) (bool, error) {
+			if name != "bpflsm" {
+				return false, fmt.Errorf("no condition %s", name)
+			}
+			return bpflsm.New().Probe(engine.Trial).Available, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,

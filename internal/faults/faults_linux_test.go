@@ -49,6 +49,41 @@ var faults = []fault{
 	{name: "no stack to speak of", apply: limited(unix.RLIMIT_STACK, 128<<10), refusal: "*"},
 }
 
+// bpfFaults are those of the backend bpflsm, where the programs are loaded and where
+// they are to be loaded.
+var bpfFaults = []struct {
+	fault
+	loaded, unloaded string // as fault.refusal
+}{
+	{fault: fault{name: "none"}},
+	{fault: fault{name: "seccomp denied"}},
+	{fault: fault{name: "getdents denied"}, loaded: "list open files", unloaded: "*"},
+	{fault: fault{name: "no memory to lock"}},
+	{fault: fault{name: "64 open files"}},
+	{fault: fault{name: "no /proc"}, loaded: "mount /proc", unloaded: "*"},
+	{fault: fault{name: "no /sys"}, loaded: "mount -t sysfs", unloaded: "mount -t sysfs"},
+	{fault: fault{name: "prctl denied"}, loaded: "prctl(2)", unloaded: "prctl(2)"},
+	{fault: fault{name: "prctl not there"}, loaded: "prctl(2)", unloaded: "prctl(2)"},
+	{fault: fault{name: "socket denied"}, loaded: "an outer sandbox", unloaded: "an outer sandbox"},
+	{fault: fault{name: "bpf denied", apply: denied(unix.SYS_BPF, unix.EPERM)}, unloaded: "an outer sandbox denies bpf(2)"},
+	{fault: fault{name: "bpf not there", apply: denied(unix.SYS_BPF, unix.ENOSYS)}, unloaded: "use another backend"},
+	{fault: fault{name: "no bpffs", apply: unmounted("/sys/fs/bpf")}, loaded: "mount -t bpf", unloaded: "mount -t bpf"},
+	{fault: fault{name: "no capabilities for BPF", apply: withoutCapabilities}, unloaded: "CAP_BPF"},
+	{fault: fault{name: "3 open files"}, loaded: "*", unloaded: "*"},
+	{fault: fault{name: "5 open files"}, loaded: "*", unloaded: "*"},
+	{fault: fault{name: "7 open files"}, loaded: "*", unloaded: "*"},
+}
+
+// withoutCapabilities is root without what loading programs takes.
+func withoutCapabilities() error {
+	for _, c := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON} {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
+			return err
+		}
+	}
+	return nil // the program that is executed next has them no more
+}
+
 func init() {
 	for n := range uint64(9) {
 		faults = append(faults, fault{name: fmt.Sprintf("%d open files", n), apply: limited(unix.RLIMIT_NOFILE, n), refusal: "*", needed: true})
@@ -59,6 +94,11 @@ func find(name string) fault {
 	for _, f := range faults {
 		if f.name == name {
 			return f
+		}
+	}
+	for _, f := range bpfFaults {
+		if f.name == name {
+			return f.fault
 		}
 	}
 	panic("BUG(faults): no fault " + name)

@@ -71,8 +71,7 @@ func ask() answers {
 	}
 	_, err := unix.Socketpair(unix.AF_INET, unix.SOCK_STREAM, 0)
 	a.Pair = wordOf(err)
-	_, err = unix.PidfdGetfd(-1, 0, 0)
-	a.GetFD = wordOf(err)
+	a.GetFD = wordOf(getFD())
 	r, err := sys.NewRing(1, 0)
 	if a.Ring = wordOf(err); err == nil {
 		defer r.Close()
@@ -87,6 +86,20 @@ func ask() answers {
 		}
 	}
 	return a
+}
+
+// getFD takes a file of the process that started this one, outside the sandbox.
+func getFD() error {
+	pidfd, err := unix.PidfdOpen(os.Getppid(), 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pidfd)
+	fd, err := unix.PidfdGetfd(pidfd, 0, 0)
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return err
 }
 
 func word(errno unix.Errno) string {
@@ -148,7 +161,12 @@ func run(t *testing.T, k task) outcome {
 // command is "sockade run" of the program that asks.
 func command(t *testing.T, sockade string) []string {
 	t.Helper()
-	return []string{sockade, "run", "--backend", "seccomp", "--allow", "unix", "--", self(t)}
+	return commandBy(t, sockade, "seccomp")
+}
+
+func commandBy(t *testing.T, sockade, backend string) []string {
+	t.Helper()
+	return []string{sockade, "run", "--backend", backend, "--allow", "unix", "--", self(t)}
 }
 
 // self is the test binary by a path that is there without /proc.
@@ -188,7 +206,7 @@ func (o outcome) check(t *testing.T) (refusal string) {
 		t.Errorf("status %d and the command ran: %q", o.status, o.stdout)
 	case o.status == 125:
 		refusal = strings.TrimSuffix(o.stderr, "\n")
-		if !strings.HasPrefix(refusal, "sockade: ") || strings.Contains(refusal, "\n") || strings.Contains(refusal, "BUG") || strings.Contains(refusal, "goroutine") {
+		if !strings.HasPrefix(refusal, "sockade: ") || strings.Contains(refusal, "\n") || strings.Contains(refusal, "BUG(") || strings.Contains(refusal, "goroutine") {
 			t.Errorf("refused with what is not one clear line: %q", o.stderr)
 		}
 	default:

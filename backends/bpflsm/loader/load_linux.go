@@ -16,7 +16,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/backends/bpflsm"
@@ -94,20 +93,22 @@ func needPins() error {
 
 // lockRoot makes the directory of the pins and waits until nobody else uses it to load,
 // to unload or to enter a domain.
-func lockRoot() (*os.File, error) {
+func lockRoot() (bpflsm.Lock, error) {
 	if err := needPins(); err != nil {
-		return nil, err
+		return bpflsm.Lock{}, err
 	}
 	if err := os.Mkdir(bpflsm.Root, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("make a directory for the pins: %w: run it as root", err)
+		return bpflsm.Lock{}, fmt.Errorf("make a directory for the pins: %w: run it as root", err)
 	}
-	return bpflsm.OpenRoot(unix.LOCK_EX)
+	return bpflsm.LockPins(unix.LOCK_EX)
 }
 
 // load attaches the programs and freezes their maps.
 func load(magic uint64) (*programs, error) {
-	if err := rlimit.RemoveMemlock(); err != nil { // Linux 5.10 counts maps by it
-		return nil, fmt.Errorf("raise the limit on locked memory: %w: run it as root", err)
+	// Linux 5.10 counts maps by it; others take no notice.
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+	if _, err := os.Stat("/sys/kernel"); err != nil {
+		return nil, fmt.Errorf("%w: mount it: mount -t sysfs sysfs /sys", err)
 	}
 	if err := mayNotSkip(); err != nil {
 		return nil, err
@@ -136,9 +137,10 @@ func load(magic uint64) (*programs, error) {
 		p.links[name] = l
 	}
 	step("first call")
-	if errno := bpflsm.Ask(magic, bpflsm.OpHome, 0); errno != 0 || bpflsm.Ask(magic, bpflsm.OpHome+1, 0) != unix.EINVAL {
+	errno := bpflsm.Ask(magic, bpflsm.OpHome, 0)
+	if errno != 0 || bpflsm.Ask(magic, bpflsm.OpHome+1, 0) != unix.EINVAL {
 		p.close()
-		return nil, notInList()
+		return nil, noAnswer(errno)
 	}
 	// From here on only the programs change them.
 	for _, name := range []string{sockadeMapTasks, sockadeMapDomains, sockadeMapBlank, sockadeMapHome} {
@@ -246,8 +248,11 @@ func denier() string {
 	return "an outer sandbox denies bpf(2): run it outside, or use another backend"
 }
 
-// notInList is for programs that are attached and never run.
-func notInList() error {
+// noAnswer is for programs that are attached and do not answer.
+func noAnswer(errno unix.Errno) error {
+	if errno != 0 {
+		return fmt.Errorf("ask the programs: %w: an outer sandbox denies prctl(2): run it outside, or use another backend", errno)
+	}
 	if SwitchedOff() {
 		return errors.New("kernel.ftrace_enabled=0 keeps the kernel from running BPF programs on its functions: sysctl kernel.ftrace_enabled=1, or use another backend")
 	}

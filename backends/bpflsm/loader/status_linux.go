@@ -40,7 +40,7 @@ type Domain struct {
 
 // All returns what is loaded, of every version. Nothing loaded is no error.
 func All() ([]Status, error) {
-	root, err := bpflsm.OpenRoot(unix.LOCK_SH)
+	root, err := bpflsm.LockPins(unix.LOCK_SH)
 	if errors.Is(err, os.ErrNotExist) {
 		return []Status{}, nil
 	}
@@ -172,7 +172,7 @@ func (e *InUseError) Error() string {
 // Unload detaches the programs of all versions. Unless it is forced it refuses while
 // there are domains.
 func Unload(force bool) error {
-	root, err := bpflsm.OpenRoot(unix.LOCK_EX)
+	root, err := bpflsm.LockPins(unix.LOCK_EX)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
