@@ -10,8 +10,8 @@ export SOCKADE_SEED
 
 .PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench-start guests golden
 
-build: ## a static binary, ./sockade
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o sockade ./cmd/sockade
+build: ## static binaries: ./sockade, and ./sockade-bpf that loads BPF programs for it
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ./ ./cmd/sockade ./cmd/sockade-bpf
 
 test: ## everything that this machine can run
 	bash .ci/test
@@ -55,5 +55,5 @@ guests: ## the tests on kernels from 5.10 to 7.3 in QEMU; ARGS are its flags, se
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guests" ./internal/guest/guests && \
 	{ "$$dir/guests" $(ARGS) || { s=$$?; [ $$s -eq 77 ] || exit $$s; }; }
 
-golden: ## rewrites the golden files and docs/bypass.md
-	$(GO) test ./backends/seccomp ./internal/bypass ./internal/cbpf -run 'Golden|Docs' -update
+golden: ## rewrites the golden files, docs/bypass.md and the version of the BPF programs
+	$(GO) test ./backends/seccomp ./backends/bpflsm/loader ./internal/bypass ./internal/cbpf -run 'Golden|Docs|Version' -update

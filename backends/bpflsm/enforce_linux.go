@@ -107,7 +107,7 @@ func LockPins(how int) (Lock, error) {
 		err = fmt.Errorf("it is of user %d with mode %o, and not only for root: remove it", st.Uid, st.Mode&0o777)
 	}
 	if err == nil {
-		for err = unix.EINTR; err == unix.EINTR; {
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 			err = unix.Flock(fd, how)
 		}
 	}

@@ -46,7 +46,7 @@ func find(d engine.Depth) (proof string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }()
 	if d == engine.Trial {
 		return "a domain in a task of its own decided socket(2) calls by their protocol", Try(Magic(Version))
 	}
@@ -101,7 +101,7 @@ func Try(magic uint64) error {
 		return explain("a task of its own", errNoAnswer)
 	}
 	if a, d := calls[2].Errno(), calls[3].Errno(); a != unix.EPROTONOSUPPORT || d != unix.EACCES {
-		return fmt.Errorf("bpflsm: a domain did not decide socket(2): an allowed protocol got %v and another %v: where an outer sandbox answers socket(2) run it outside, else use another backend", a, d)
+		return fmt.Errorf("bpflsm: a domain did not decide socket(2): an allowed protocol got %w and another %w: where an outer sandbox answers socket(2) run it outside, else use another backend", a, d)
 	}
 	return nil
 }

@@ -3,5 +3,5 @@
 package bpflsm
 
 // Version is that of the programs, the beginning of the SHA-256 of their objects.
-// To have it follow them: go test ./backends/bpflsm/loader -run TestVersion -update
+// It follows them by: go test ./backends/bpflsm/loader -run TestVersion -update.
 const Version = "f61a8e2140b1eb13"

@@ -34,7 +34,7 @@ var tooHeavy = map[string]string{
 	"gonum.org/":                    "charts and statistics belong to sockade-bench",
 	"github.com/go-analyze/":        "charts belong to sockade-bench",
 	"github.com/jedib0t/":           "tables: text/tabwriter does",
-	"github.com/cilium/ebpf":        "0.33 ms with link; there is no BPF backend yet, and its loader may need a process of its own",
+	"github.com/cilium/ebpf":        "0.33 ms with link: sockade-bpf loads the programs",
 	"github.com/rogpeppe/":          "for tests only",
 	"pgregory.net/":                 "for tests only",
 	"github.com/google/go-cmp/":     "for tests only",

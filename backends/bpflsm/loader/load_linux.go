@@ -43,7 +43,7 @@ func Load() error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	version := filepath.Join(bpflsm.Root, bpflsm.Version)
 	if _, err := os.Stat(version); err == nil {
 		return nil

@@ -92,7 +92,11 @@ func inet() string {
 		_ = unix.Close(fd)
 		return "a socket"
 	}
-	return unix.ErrnoName(err.(unix.Errno))
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	return unix.ErrnoName(errno)
 }
 
 func enterAndAsk([]byte) (any, error) {

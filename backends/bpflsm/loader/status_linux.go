@@ -47,7 +47,7 @@ func All() ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return all()
 }
 
@@ -108,7 +108,7 @@ func each[V any](pin string, tell func(key uint64, value *V)) error {
 	if err != nil {
 		return explain("read map "+filepath.Base(pin), err)
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	var key uint64
 	value := new(V)
 	entries := m.Iterate()
@@ -179,7 +179,7 @@ func Unload(force bool) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	if !force {
 		loaded, err := all()
 		if err != nil {
