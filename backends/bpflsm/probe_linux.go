@@ -90,6 +90,7 @@ func Try(magic uint64) error {
 		}
 		errno := calls[0].Errno()
 		if (errno == unix.ENOMEM || errno == unix.EFAULT) && n < tries {
+			pause()
 			continue
 		}
 		if errno != 0 {
@@ -113,6 +114,9 @@ func runHelper(arg string) error {
 	if err != nil {
 		return err
 	}
+	if err := spareFDs(helperFDs); err != nil {
+		return fmt.Errorf("bpflsm: run %s: %w: it takes %d free descriptors (ulimit -n)", path, err, helperFDs)
+	}
 	var stderr bytes.Buffer
 	cmd := exec.Command(path, arg)
 	cmd.Stderr = &stderr
@@ -126,6 +130,23 @@ func runHelper(arg string) error {
 		return fmt.Errorf("bpflsm: %s %s: %w", path, arg, err)
 	}
 	return errors.New(strings.TrimPrefix(line, Helper+": "))
+}
+
+// helperFDs is how many free descriptors it takes to run a program and to read what it
+// says: where they run out the runtime ends the process.
+const helperFDs = 12
+
+// spareFDs tells whether there are so many.
+func spareFDs(n int) error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if n == 1 {
+		return nil
+	}
+	return spareFDs(n - 1)
 }
 
 // FindHelper returns the path of the command that loads the programs: beside this
