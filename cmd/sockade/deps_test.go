@@ -18,6 +18,7 @@ var tooHeavy = map[string]string{
 	"regexp":                        "fills the tables of package unicode at start",
 	"text/template":                 "net/url, reflection over methods; help is a few lines of fmt",
 	"html/template":                 "0.18 ms; pages are made by sockade-bench",
+	"crypto/rand":                   "self tests at start, and a timer at first use; unix.Getrandom does",
 	"crypto/tls":                    "comes with net/http; nothing here speaks to a network",
 	"encoding/xml":                  "comes with charts",
 	"encoding/gob":                  "builds type tables at start",
