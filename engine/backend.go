@@ -81,6 +81,7 @@ type Finding struct {
 // IDs of findings that other packages act on.
 const (
 	FindingCreate     = "create"
+	FindingErrno      = "deny-errno"
 	FindingSocketcall = "i386-socketcall"
 	FindingIOURing    = "io_uring"
 	FindingAttach     = "ptrace-attach"
