@@ -116,7 +116,7 @@ func execs(arg []byte) (any, error) {
 			}
 		}
 	}
-	plan, err := selector.NewPlan(p, selector.Probe(), selector.Options{})
+	plan, err := selector.NewPlan(p, selector.Probe(engine.Trial), selector.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ var onlyUnix = engine.Policy{Rules: []engine.Rule{{Family: unix.AF_UNIX, Type: e
 func needBackend(t testing.TB) {
 	t.Helper()
 	var reasons []string
-	for _, c := range selector.Probe() {
+	for _, c := range selector.Probe(engine.Trial) {
 		if c.Support.Available {
 			return
 		}

@@ -113,6 +113,16 @@ func TestRefusedChangesNothing(t *testing.T) {
 	}
 }
 
+// unavailable is a backend that cannot be had here.
+func unavailable() string {
+	for _, c := range selector.Probe(engine.Inquiry) {
+		if !c.Support.Available {
+			return c.Backend.Name()
+		}
+	}
+	return "none such"
+}
+
 func isRefused(arg []byte) (any, error) {
 	var how [2]string
 	if err := json.Unmarshal(arg, &how); err != nil {
@@ -120,14 +130,14 @@ func isRefused(arg []byte) (any, error) {
 	}
 	p, o := onlyUnix, selector.Options{}
 	switch how[1] {
-	case "gap": // no backend that is built yet sees ports
-		p.Ports.ConnectTCP = engine.PortSet{{First: 443, Last: 443}}
+	case "gap": // a filter does not see what is received
+		p.FDs.Receive, o.Backends = engine.ReceivePolicy, []string{"seccomp"}
 	case "socket":
 		if _, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0); err != nil {
 			return nil, err
 		}
 	case "unavailable":
-		o.Backends = []string{"landlock"}
+		o.Backends = []string{unavailable()}
 	}
 	var err error
 	switch how[0] {
@@ -140,7 +150,7 @@ func isRefused(arg []byte) (any, error) {
 		}
 	case "Exec":
 		var plan selector.Plan
-		if plan, err = selector.NewPlan(p, selector.Probe(), o); err == nil {
+		if plan, err = selector.NewPlan(p, selector.Probe(engine.Trial), o); err == nil {
 			err = plan.Exec("/proc/self/exe", []string{"x"}, []string{"X=1"})
 		}
 	}
@@ -274,7 +284,7 @@ func probes([]byte) (any, error) {
 	for range 8 {
 		wg.Go(func() {
 			for range 4 {
-				selector.Probe()
+				selector.Probe(engine.Trial)
 			}
 		})
 	}

@@ -15,9 +15,6 @@ const (
 	TCPPorts engine.Feature = "tcp-ports"
 	// UDPPorts are rules for the ports of UDP (ABI 10).
 	UDPPorts engine.Feature = "udp-ports"
-	// FastOpen says that connections by a first message (MSG_FASTOPEN) are connections:
-	// kernels before its correction let them go to any port.
-	FastOpen engine.Feature = "tcp-fastopen"
 	// TSync is the kernel's own way to restrict all threads (ABI 8).
 	TSync engine.Feature = "tsync"
 )
@@ -73,7 +70,7 @@ func portGaps(p engine.Ports, s engine.Support) (gaps []engine.Finding) {
 		}
 		gaps = append(gaps, gap)
 	}
-	if handled&rightsOf(s)&connectTCP != 0 && !s.Has(FastOpen) {
+	if handled&rightsOf(s)&connectTCP != 0 && !s.Has(engine.FastOpen) {
 		gaps = append(gaps, gapFastOpen)
 	}
 	return gaps
@@ -123,9 +120,9 @@ var (
 		Fix: `set deny_errno = "eacces", or use seccomp or bpflsm`,
 	}
 	gapFastOpen = engine.Finding{
-		ID: engine.FindingPorts, What: "TCP connections that are made by a first message (MSG_FASTOPEN)",
+		ID: engine.FindingFastOpen, What: "TCP connections that are made by a first message (MSG_FASTOPEN)",
 		Why: "this kernel's Landlock does not look at the address of such a message",
-		Fix: "boot a kernel with the correction (Debian's 6.12 and Linux 7.2 have it), or use the bpflsm backend",
+		Fix: "boot a kernel with the correction (Debian's 6.12 and Linux 7.2 have it), or use seccomp beside it, which denies such messages, or bpflsm",
 	}
 	gapReceive = engine.Finding{
 		ID: engine.FindingReceive, What: "sockets that are received over UNIX sockets",

@@ -242,7 +242,8 @@ func findPorts(d engine.Depth, size int) (features []engine.Feature, proof []str
 				text = "rules for " + p.name + " ports decided bind(2)"
 			}
 			if p.feature == TCPPorts && seesFastOpen(size) {
-				features = append(features, FastOpen)
+				text += ", and a message with MSG_FASTOPEN"
+				features = append(features, engine.FastOpen)
 			}
 		}
 		features, proof = append(features, p.feature), append(proof, text)

@@ -24,7 +24,7 @@ const nobody = 65534
 // every backend, where it has to end as the table says.
 func TestBypass(t *testing.T) {
 	provide386(t)
-	for _, c := range selector.Probe() {
+	for _, c := range selector.Probe(engine.Trial) {
 		name := c.Backend.Name()
 		t.Run(name, func(t *testing.T) {
 			if !c.Support.Available {

@@ -83,9 +83,9 @@ func (s *sandbox) exec(path string) error {
 	if s.Backend == "" {
 		return unix.Exec(path, argv, env)
 	}
-	plan, err := selector.NewPlan(s.way.policy(), selector.Inquire(), s.options())
+	plan, err := selector.NewPlan(s.way.policy(), selector.Probe(engine.Inquiry), s.options())
 	if err != nil {
-		plan, err = selector.NewPlan(s.way.policy(), selector.Probe(), s.options())
+		plan, err = selector.NewPlan(s.way.policy(), selector.Probe(engine.Trial), s.options())
 	}
 	if err != nil {
 		return err
