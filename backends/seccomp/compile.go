@@ -26,7 +26,7 @@ const (
 	socketcallSendmsg    = 16
 	socketcallSendmmsg   = 20
 	msgFastOpen          = 0x20000000 // MSG_FASTOPEN, linux/socket.h
-	ptraceAttach         = 16 // linux/ptrace.h
+	ptraceAttach         = 16         // linux/ptrace.h
 	ptraceSeize          = 0x4206
 
 	afInet = 2 // with SOCK_PACKET it stands for AF_PACKET
