@@ -45,7 +45,7 @@ var packages = []struct {
 	{path: "internal/bypass"},
 	{path: "cmd/sockade", skip: words, asNobody: true, skipNobody: words + "|TestScripts/verify"},
 	{path: "internal/faults", asNobody: true, outer: true},
-	{path: "internal/guest/testkernel", rules: true},
+	{path: "internal/guest/testkernel", skip: "TestRecipe|TestMissing|TestLock|TestBuild", rules: true},
 }
 
 // words are tests about what is read and printed, by the shells that there are, and
