@@ -368,7 +368,7 @@ func testModel(t *testing.T, w words) {
 		return r
 	}
 	verdicts := map[bool]int{}
-	for round := range 40 {
+	for round := range 12 {
 		var layers []layer
 		var fds []int
 		for range 1 + random.IntN(maxLayers) {
