@@ -12,6 +12,7 @@ import (
 
 	"github.com/sockade/sockade/internal/guest"
 	"github.com/sockade/sockade/internal/guest/job"
+	"github.com/sockade/sockade/internal/guest/testkernel"
 	"github.com/sockade/sockade/internal/testutil"
 )
 
@@ -34,6 +35,7 @@ var packages = []struct {
 	asNobody   bool
 	skipNobody string
 	outer      bool
+	rules      bool // only where there are socket rules
 }{
 	{path: "internal/sys"},
 	{path: "internal/cbpf", skip: "VM|Walk|Lookup"},
@@ -43,6 +45,7 @@ var packages = []struct {
 	{path: "internal/bypass"},
 	{path: "cmd/sockade", skip: words, asNobody: true, skipNobody: words + "|TestScripts/verify"},
 	{path: "internal/faults", asNobody: true, outer: true},
+	{path: "internal/guest/testkernel", skip: "TestRecipe|TestMissing|TestLock|TestBuild", rules: true},
 }
 
 // words are tests about what is read and printed, by the shells that there are, and
@@ -137,6 +140,9 @@ func (o options) steps(m machine) []job.Step {
 			if user.uid != 0 && (!p.asNobody || m.only != "") || m.only != "" && m.only != p.path {
 				continue
 			}
+			if p.rules && m.rules == "" && o.image == "" {
+				continue
+			}
 			if (p.outer || user.uid != 0) && !m.outer && o.run == "" {
 				continue
 			}
@@ -151,6 +157,9 @@ func (o options) steps(m machine) []job.Step {
 				skip = p.skipNobody
 			case m.only != "":
 				skip = "TestMemory"
+			}
+			if p.rules && m.rules != "" {
+				s.Env[0] += "," + testkernel.Capability(m.rules)
 			}
 			if skip != "" {
 				s.Argv = append(s.Argv, "-test.skip", skip)
