@@ -164,6 +164,9 @@ func (c Config) cases(b engine.Backend, result *Result) (out []kindCase) {
 			for _, p := range k.policies() {
 				why = cmp.Or(why, cannot(b, support, p))
 			}
+			if why == engine.FindingErrno { // with the errno that it knows
+				k, why = k.withEACCES(), ""
+			}
 			add(kindConform, k, why)
 		}
 	}
@@ -177,14 +180,18 @@ func (c Config) cases(b engine.Backend, result *Result) (out []kindCase) {
 	return out
 }
 
-// cannot tells why a backend cannot take a policy about sockets as it is.
-func cannot(b engine.Backend, s engine.Support, p engine.Policy) string {
+// cannot tells why a backend cannot take a policy about sockets, FindingErrno if it is
+// just for the errno.
+func cannot(b engine.Backend, s engine.Support, p engine.Policy) (why string) {
 	for _, g := range b.Assess(p, s).Gaps {
-		if g.ID == engine.FindingCreate || g.ID == engine.FindingErrno {
+		switch g.ID {
+		case engine.FindingCreate:
 			return g.Why
+		case engine.FindingErrno:
+			why = g.ID
 		}
 	}
-	return ""
+	return why
 }
 
 // errNoNamespace is a child that could not get a network namespace of its own.

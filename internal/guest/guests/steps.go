@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/sockade/sockade/internal/guest"
 	"github.com/sockade/sockade/internal/guest/job"
@@ -122,6 +123,10 @@ func oneIn(arch string) string {
 	return "96"
 }
 
+// loads is the step after which the BPF programs stay loaded, as where sockade is in
+// use: else every probe of the tests that follow would load them.
+const loads = "load the programs"
+
 // steps are what a guest runs: as root, and as nobody.
 func (o options) steps(m machine) []job.Step {
 	var steps []job.Step
@@ -165,6 +170,9 @@ func (o options) steps(m machine) []job.Step {
 				s.Argv = append(s.Argv, "-test.skip", skip)
 			}
 			steps = append(steps, s)
+			if p.path == "backends/bpflsm/loader" && strings.Contains(user.backends, "bpflsm") {
+				steps = append(steps, job.Step{Name: loads, Seconds: stepSeconds, Argv: []string{"/bin/sockade-bpf", "load"}})
+			}
 		}
 	}
 	return steps
