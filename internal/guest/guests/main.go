@@ -218,7 +218,7 @@ func testMachines(ctx context.Context, cache string, dialects []string) ([]machi
 	for _, dialect := range dialects {
 		out = append(out, machine{
 			Machine: guest.Machine{Arch: "amd64", Kernel: images[dialect], Cmdline: modules + " panic_on_warn=1"},
-			name:    testName(dialect), backends: "seccomp,bpflsm", rules: dialect,
+			name:    testName(dialect), backends: "landlock,seccomp,bpflsm", rules: dialect,
 		})
 	}
 	return out, nil

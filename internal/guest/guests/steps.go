@@ -41,6 +41,7 @@ var packages = []struct {
 	{path: "internal/sys"},
 	{path: "internal/cbpf", skip: "VM|Walk|Lookup"},
 	{path: "backends/seccomp", skip: "TestConformance|TestMutants|TestCompile"},
+	{path: "backends/landlock", skip: "TestConformance|TestCompile", asNobody: true, skipNobody: "TestConformance|TestCompile"},
 	{path: "backends/bpflsm/loader", skip: "TestVersion|TestFresh|TestTable"},
 	{path: "selector", asNobody: true, skipNobody: "TestRestrictRace"},
 	{path: "internal/bypass"},
