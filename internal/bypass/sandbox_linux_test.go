@@ -106,7 +106,7 @@ func (s *sandbox) image(c testutil.Child) (string, error) {
 }
 
 func (s *sandbox) options() selector.Options {
-	return selector.Options{Backends: []string{s.Backend}, BestEffort: s.way.end == gap || s.way.bestEffort}
+	return selector.Options{Backends: []string{s.Backend}, BestEffort: s.way.end == gap || s.way.bestEffort || s.Backend == "landlock" && s.way.errno == engine.DenyUnsupported}
 }
 
 // runWay is the child function of every attempt.

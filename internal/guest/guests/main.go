@@ -139,7 +139,7 @@ var without = []string{"lsm=capability ia32_emulation=0", "lsm=lockdown lockdown
 // machines fetches the kernels. What cannot be had here is one line and no error.
 func (o options) machines(ctx context.Context) ([]machine, error) {
 	if o.image != "" {
-		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image), outer: true, backends: "seccomp"}}, nil
+		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image, Cmdline: modules}, name: filepath.Base(o.image), outer: true, backends: "seccomp"}}, nil
 	}
 	if err := os.MkdirAll(o.cache, 0o755); err != nil {
 		return nil, err
