@@ -81,7 +81,11 @@ func (p *Plan) tryDenied() (denial, error) {
 	if !ok {
 		return denial{}, nil
 	}
-	want := unix.Errno(p.policy.Decide(r, limits).Errno)
+	policy := p.policy
+	if slices.ContainsFunc(p.Gaps, func(f engine.Finding) bool { return f.ID == engine.FindingErrno }) {
+		policy.DenyErrno = engine.DenyEACCES
+	}
+	want := unix.Errno(policy.Decide(r, limits).Errno)
 	switch got := sys.TrySocket(r.Family, r.Type, r.Protocol); got {
 	case want:
 		return denial{r, want}, nil
