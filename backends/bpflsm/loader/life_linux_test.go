@@ -307,8 +307,11 @@ func TestShortLived(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 100_000
-	if runtime.GOARCH != "amd64" { // a thread for each, in emulation
+	switch {
+	case runtime.GOARCH != "amd64": // a thread for each, in emulation
 		n = 2000
+	case testing.Short():
+		n = 10_000
 	}
 	run := func(n int) {
 		t.Helper()

@@ -37,12 +37,13 @@ var packages = []struct {
 	skipNobody string
 	outer      bool
 	rules      bool // only where there are socket rules
+	whole      bool // on the oldest and the newest kernel also what takes its time
 }{
 	{path: "internal/sys"},
 	{path: "internal/cbpf", skip: "VM|Walk|Lookup"},
 	{path: "backends/seccomp", skip: "TestConformance|TestMutants|TestCompile"},
 	{path: "backends/landlock", skip: "TestConformance|TestCompile", asNobody: true, skipNobody: "TestConformance|TestCompile"},
-	{path: "backends/bpflsm/loader", skip: "TestVersion|TestFresh|TestTable"},
+	{path: "backends/bpflsm/loader", whole: true, skip: "TestVersion|TestFresh|TestTable"},
 	{path: "selector", asNobody: true, skipNobody: "TestRestrictRace"},
 	{path: "internal/bypass"},
 	{path: "cmd/sockade", skip: words, asNobody: true, skipNobody: words + "|TestScripts/verify"},
@@ -154,7 +155,7 @@ func (o options) steps(m machine) []job.Step {
 			}
 			s := job.Step{
 				Name: p.path + " as " + user.name, Dir: path.Join(source, p.path), UID: user.uid, Seconds: stepSeconds,
-				Argv: []string{"./test", "-test.v", "-test.short", "-test.run", o.run},
+				Argv: []string{"./test", "-test.v", fmt.Sprintf("-test.short=%v", !p.whole || !m.outer), "-test.run", o.run},
 				Env:  []string{"SOCKADE_REQUIRE=" + user.backends, testutil.EnvPrograms + "=/programs", testutil.EnvGuest + "=1"},
 			}
 			skip := p.skip
