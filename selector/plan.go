@@ -30,7 +30,9 @@ type Plan struct {
 	Gaps       []engine.Finding `json:"gaps"`
 	Narrowings []engine.Finding `json:"narrowings"`
 	// Unseen are ways to sockets that no layer sees and no policy speaks of.
-	Unseen   []engine.Finding `json:"unseen"`
+	Unseen []engine.Finding `json:"unseen"`
+	// Warnings are what the policy allows although one may take it to be denied.
+	Warnings []engine.Finding `json:"warnings"`
 	Rejected []Rejection      `json:"rejected"`
 
 	policy engine.Policy
@@ -94,6 +96,7 @@ func NewPlan(p engine.Policy, candidates []Candidate, o Options) (Plan, error) {
 	merged := merge(layers)
 	plan := Plan{
 		Layers: []Layer{}, Gaps: nonNil(merged.Gaps), Narrowings: nonNil(merged.Narrowings), Unseen: nonNil(merged.Unseen),
+		Warnings: nonNil(p.Warnings()),
 		Rejected: reject(candidates, usable, layers, o), policy: p,
 	}
 	for _, l := range layers {

@@ -12,7 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sockade/sockade/backends/landlock"
+	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/internal/testutil"
+	"github.com/sockade/sockade/selector"
 )
 
 // capabilities of the machine that some scripts need: what is missing, empty
@@ -30,6 +33,14 @@ var capabilities = map[string]func() (missing, fix string){
 			return "the kernel does not run 32-bit programs: " + err.Error(), "boot with ia32_emulation=1 (CONFIG_IA32_EMULATION)"
 		}
 		return "", ""
+	},
+	"ports": func() (string, string) {
+		for _, c := range selector.Probe(engine.Trial) {
+			if c.Support.Available && (c.Backend.Name() == "bpflsm" || c.Support.Has(landlock.TCPPorts)) {
+				return "", ""
+			}
+		}
+		return "no backend has rules for ports", "boot Linux 6.7 or later with landlock in lsm="
 	},
 	"io_uring": func() (string, string) {
 		fd, err := makeRing()

@@ -32,6 +32,38 @@ func mksock() {
 	}
 }
 
+// useport CALL PORT…: prints what bind, connect, and send (a UDP message) or fastopen (a
+// TCP connection by a message) give for each port of the loopback address, ok or the
+// name of the errno.
+func useport() {
+	for args := os.Args[1:]; len(args) >= 2; args = args[2:] {
+		to := &unix.SockaddrInet4{Port: atoi(args[1]), Addr: [4]byte{127, 0, 0, 1}}
+		typ := unix.SOCK_STREAM
+		if args[0] == "send" {
+			typ = unix.SOCK_DGRAM
+		}
+		fd := must1(unix.Socket(unix.AF_INET, typ, 0))
+		var err error
+		switch args[0] {
+		case "bind":
+			err = unix.Bind(fd, to)
+		case "connect":
+			err = unix.Connect(fd, to)
+		case "send":
+			err = unix.Sendto(fd, []byte("x"), unix.MSG_NOSIGNAL, to)
+		case "fastopen":
+			err = unix.Sendto(fd, []byte("x"), unix.MSG_NOSIGNAL|unix.MSG_FASTOPEN, to)
+		}
+		var errno unix.Errno
+		word := "ok"
+		if errors.As(err, &errno) {
+			word = unix.ErrnoName(errno)
+		}
+		fmt.Println(word)
+		_ = unix.Close(fd)
+	}
+}
+
 // withfd FD socket FAMILY TYPE PROTOCOL CMD… or withfd FD ring CMD…: executes
 // the command with such a file open at the descriptor.
 func withfd() {

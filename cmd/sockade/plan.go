@@ -78,6 +78,9 @@ func (p *planned) print(out *output) {
 	findings(out, "gaps, denied by the policy and let through", p.Gaps)
 	findings(out, "narrowings, allowed by the policy and denied", p.Narrowings)
 	findings(out, "unseen, ways to sockets that no layer sees", p.Unseen)
+	if len(p.Warnings) > 0 {
+		findings(out, "warnings, allowed by the policy and perhaps not meant", p.Warnings)
+	}
 	section(out, "not used", len(p.Rejected))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, r := range p.Rejected {

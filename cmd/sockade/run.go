@@ -56,6 +56,9 @@ func run(s streams, f *planFlags, args []string) error {
 	for _, gap := range plan.Gaps { // none unless --best-effort
 		say(s.err, fmt.Sprintf("not enforced: %s: %s: %s", gap.What, gap.Why, gap.Fix))
 	}
+	for _, w := range plan.Warnings {
+		say(s.err, fmt.Sprintf("warning: %s: %s", w.What, w.Fix))
+	}
 	if note := plan.note(path); note != "" {
 		say(s.err, note)
 	}

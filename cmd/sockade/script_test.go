@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(counted{m}, map[string]func(){
 		"sockade": main,
 		"mksock":  mksock,
+		"useport": useport,
 		"withfd":  withfd,
 		"nobody":  nobody,
 	})
