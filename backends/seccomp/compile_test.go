@@ -385,3 +385,89 @@ func FuzzCompile(f *testing.F) {
 		checkRing(t, r, p, l, 200)
 	})
 }
+
+func TestFastOpen(t *testing.T) { checkFastOpen(t, compile) }
+
+// checkFastOpen: where a policy is about the ports of connections and nobody else looks
+// at messages that connect, those are denied, and nothing beside them that was not before.
+func checkFastOpen(t *testing.T, compile compileFunc) {
+	eopnotsupp, eperm := cbpf.RetErrno(uint16(engine.EOPNOTSUPP)), cbpf.RetErrno(uint16(engine.EPERM))
+	for _, goarch := range []string{"amd64", "arm64"} {
+		for _, text := range []string{"tcp", "all"} {
+			m := machineOf(goarch)
+			before, err := compile(policies(t)[text], m, engine.KnownLimits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			prog, err := compile(policies(t)[text], m.withoutFastOpen(), engine.KnownLimits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, table := range m {
+				flagsOf := map[uint32]uint32{}
+				for _, s := range table.send {
+					flagsOf[s.nr] = s.flags
+				}
+				for nr := range uint32(600) {
+					for _, arg := range []uint64{0, 1, 8, 11, 16, 20, msgFastOpen, msgFastOpen | 0x4040, ^uint64(msgFastOpen), msgFastOpen<<32 | 9} {
+						for at := range 4 {
+							d := cbpf.Data{Nr: int32(nr), Arch: table.audit}
+							if nr >= 512 && table.nrMask != 0 { // of x32 only
+								d.Nr |= int32(^table.nrMask)
+							}
+							d.Args[at] = arg
+							want := run(t, before, d)
+							flags, isSend := flagsOf[nr]
+							switch {
+							case isSend && at == int(flags) && arg&msgFastOpen != 0,
+								slices.Contains(table.socketcall, nr) && at == 0 && slices.Contains([]uint64{11, 16, 20}, arg):
+								want = eopnotsupp
+							case slices.Contains(table.uring(), nr):
+								want = eperm
+							}
+							if got := run(t, prog, d); got != want {
+								t.Fatalf("%s, %s: call %d with argument %d = %#x: %#x, want %#x", text, table.name, nr, at, arg, got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFastOpenAssess: it is done, and said, only where it is needed.
+func TestFastOpenAssess(t *testing.T) {
+	ports := policies(t)["tcp"]
+	ports.Ports.ConnectTCP = engine.PortSet{{First: 443, Last: 443}}
+	binds := policies(t)["tcp"]
+	binds.Ports.BindTCP = engine.PortSet{}
+	all := engine.Policy{All: true, Ports: ports.Ports}
+	for name, c := range map[string]struct {
+		policy   engine.Policy
+		features []engine.Feature
+		want     bool
+	}{
+		"ports":             {ports, nil, true},
+		"ports, seen":       {ports, []engine.Feature{engine.FastOpen}, false},
+		"ports and filters": {ports, []engine.Feature{RingFilter}, true},
+		"binds":             {binds, nil, false},
+		"all":               {all, nil, true},
+		"all, seen":         {all, []engine.Feature{engine.FastOpen}, false},
+	} {
+		s := engine.Support{Limits: engine.KnownLimits, Features: c.features}
+		n := New().Assess(c.policy, s).Narrowings
+		said := slices.ContainsFunc(n, func(f engine.Finding) bool { return f.ID == engine.FindingFastOpen })
+		prepared, err := New().Prepare(c.policy, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := prepared.(layer)
+		send := machineOf(runtime.GOARCH)[0].send[0]
+		d := cbpf.Data{Nr: int32(send.nr), Arch: machineOf(runtime.GOARCH)[0].audit}
+		d.Args[send.flags] = msgFastOpen
+		if done := run(t, l.prog, d) != cbpf.RetAllow; done != c.want || said != c.want || done && l.ring != nil {
+			t.Errorf("%s: done %v, said %v, want %v", name, done, said, c.want)
+		}
+	}
+}

@@ -322,3 +322,5 @@ func TestLibseccompLoads(t *testing.T) {
 	}
 	fmt.Printf("\nverdicts %d\n", agreed)
 }
+
+func TestLibseccompFastOpen(t *testing.T) { checkFastOpen(t, compileLibseccomp) }
