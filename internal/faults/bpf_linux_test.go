@@ -16,6 +16,9 @@ import (
 	"github.com/sockade/sockade/internal/testutil"
 )
 
+// hasBPF tells whether the backend bpflsm works here.
+func hasBPF() bool { return bpflsm.New().Probe(engine.Trial).Available }
+
 // hasOther tells whether another backend than seccomp takes a policy about sockets here.
 func hasOther() bool {
 	for _, b := range []engine.Backend{landlock.New(), bpflsm.New()} {

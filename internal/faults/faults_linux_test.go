@@ -74,6 +74,19 @@ var bpfFaults = []struct {
 	{fault: fault{name: "7 open files"}, loaded: "*", unloaded: "*"},
 }
 
+// portFaults are those of a policy about ports, by Landlock.
+var portFaults = []fault{
+	{name: "none"},
+	{name: "landlock denied", apply: denied(unix.SYS_LANDLOCK_CREATE_RULESET, unix.EPERM), refusal: "ports"},
+	{name: "landlock not there", apply: denied(unix.SYS_LANDLOCK_CREATE_RULESET, unix.ENOSYS), refusal: "ports"},
+	{name: "landlock rules denied", apply: denied(unix.SYS_LANDLOCK_ADD_RULE, unix.EPERM), refusal: "ports"},
+	{name: "landlock domains denied", apply: denied(unix.SYS_LANDLOCK_RESTRICT_SELF, unix.EPERM), refusal: "ports"},
+	{name: "seccomp denied", refusal: "*"}, // Landlock alone is enough where it has socket rules
+	{name: "prctl denied", refusal: "ports"},
+	{name: "64 open files"},
+	{name: "7 open files", refusal: "*"},
+}
+
 // withoutCapabilities is root without what loading programs takes.
 func withoutCapabilities() error {
 	for _, c := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON} {
@@ -99,6 +112,11 @@ func find(name string) fault {
 	for _, f := range bpfFaults {
 		if f.name == name {
 			return f.fault
+		}
+	}
+	for _, f := range portFaults {
+		if f.name == name {
+			return f
 		}
 	}
 	panic("BUG(faults): no fault " + name)

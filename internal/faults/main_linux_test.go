@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testutil.Main(m, testutil.Children{"under": under, "asks": asks, "restricts": restricts})
+	testutil.Main(m, testutil.Children{"under": under, "asks": asks, "binds": binds, "restricts": restricts})
 }
 
 // task is what a child does once it has the fault.
@@ -33,6 +34,8 @@ type task struct {
 	Argv []string
 	// CGroup is a directory to join first.
 	CGroup string
+	// Next is the child that the command is, if it is this program; asks by default.
+	Next string
 }
 
 // under applies a fault to itself and becomes the command.
@@ -43,7 +46,7 @@ func under(arg []byte) (any, error) {
 		return nil, err
 	}
 	// The next child is asks, if the command is this program again.
-	env, err := testutil.Env("asks", nil, -1)
+	env, err := testutil.Env(cmp.Or(t.Next, "asks"), nil, -1)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +71,16 @@ func asks([]byte) (any, error) {
 		return nil, err
 	}
 	return nil, json.NewEncoder(os.Stdout).Encode(ask())
+}
+
+// binds is a program that may create TCP sockets and bind them to no port.
+func binds([]byte) (any, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{})
+	}
+	fmt.Println(wordOf(err))
+	return nil, nil
 }
 
 func ask() answers {
