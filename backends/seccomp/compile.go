@@ -124,7 +124,7 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 		{eperm, []uint32{nrPidfdGetfd}},
 		{eperm, t.uring()},
 		{eperm, t.processVMWritev},
-		{create, t.create},
+		{create, t.masked()},
 		{socketcall, t.socketcall},
 		{ptrace, t.ptrace},
 	} {
@@ -135,6 +135,10 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 	decide := c.Switch(cases, allow)
 	if t.nrMask != 0 {
 		decide = c.And(t.nrMask, decide)
+	}
+	// Calls that make sockets are all that a filter often runs for: they come first.
+	for _, nr := range slices.Backward(t.create) {
+		decide = c.Jump(cbpf.JEQ, nr, create, decide)
 	}
 	return c.Load(offNr, decide)
 }
