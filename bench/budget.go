@@ -26,6 +26,9 @@ type Budget struct {
 	// Ratio and Extra bound it; 0 is no bound.
 	Ratio float64 `toml:"ratio"`
 	Extra float64 `toml:"extra"`
+	// Goal is what it should be, where it is not yet: a figure within the bound and above
+	// the goal is named, and is no failure.
+	Goal float64 `toml:"goal"`
 }
 
 //go:embed budget.toml
@@ -56,6 +59,9 @@ func ParseBudgets(r io.Reader) ([]Budget, error) {
 func (b Budget) validate() error {
 	if b.Ratio <= 0 && b.Extra <= 0 {
 		return errors.New("no bound: give ratio or extra")
+	}
+	if bound := max(b.Ratio, b.Extra); b.Goal > bound {
+		return fmt.Errorf("goal %g is above the bound %g", b.Goal, bound)
 	}
 	if len(b.Scenarios) == 0 {
 		return errors.New("no scenarios")
@@ -92,6 +98,8 @@ type Spent struct {
 	Value  string
 	Limit  string
 	Over   bool
+	// Goal is set for a figure that is within its bound and misses the goal.
+	Goal string
 }
 
 // Check holds a report to budgets. What a report does not have is an error, unless
@@ -159,12 +167,16 @@ func (b Budget) spend(r *Report, f *Figure) (*Spent, error) {
 		return nil, nil
 	}
 	c := compare(to, f.Samples, other.Samples)
+	value, bound, format := c.Ratio, b.Ratio, "%.3f"
+	if b.Extra > 0 {
+		value, bound, format = c.Extra, b.Extra, "%+.0f"
+	}
 	s := &Spent{
 		Budget: b.Name, Figure: f.Scenario + " " + f.Variant.String(), To: to.String(),
-		Value: fmt.Sprintf("%.3f", c.Ratio.Median), Limit: fmt.Sprintf("%g", b.Ratio), Over: c.Ratio.Low > b.Ratio,
+		Value: fmt.Sprintf(format, value.Median), Limit: fmt.Sprintf(format, bound), Over: value.Low > bound,
 	}
-	if b.Extra > 0 {
-		s.Value, s.Limit, s.Over = fmt.Sprintf("%+.0f", c.Extra.Median), fmt.Sprintf("%+.0f", b.Extra), c.Extra.Low > b.Extra
+	if b.Goal > 0 && value.Low > b.Goal && !s.Over {
+		s.Goal = fmt.Sprintf(format, b.Goal)
 	}
 	return s, nil
 }

@@ -73,8 +73,8 @@ func TestCheck(t *testing.T) {
 		{socketDenied, Variant{Seccomp, 8, 1}, 1051},
 		{getppid, Variant{Seccomp, 8, 1}, 1011},
 		{forkExit, Variant{Seccomp, 8, 1}, 1031},
-		{verdict, Variant{BPFElse, 0, 0}, 861},
-		{verdict, Variant{BPFLSM, 64, 1}, 951},
+		{verdict, Variant{BPFElse, 0, 0}, 931},
+		{verdict, Variant{BPFLSM, 64, 1}, 1171},
 		{forkExit, Variant{BPFLSM, 8, 1}, 928},
 	} {
 		r := sample()
@@ -94,6 +94,19 @@ func TestCheck(t *testing.T) {
 	}
 	if names := over(t, r); len(names) != 1 || names[0] != "socket-unix seccomp/rules=8" {
 		t.Errorf("libseccomp is quicker, and over are %v", names)
+	}
+}
+
+// TestGoal: a figure above the goal and within the bound is named and is not over.
+func TestGoal(t *testing.T) {
+	b := Budget{Name: "b", Scenarios: []string{verdict}, State: BPFElse, To: "floor", Extra: 70, Goal: 50}
+	spent, _, err := Check(sample(), []Budget{b})
+	if err != nil || len(spent) != 1 || spent[0].Over || spent[0].Goal != "+50" || spent[0].Value != "+59" {
+		t.Errorf("%+v, %v", spent, err)
+	}
+	b.Goal = 80
+	if err := b.validate(); err == nil {
+		t.Error("a goal above the bound")
 	}
 }
 

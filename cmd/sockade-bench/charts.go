@@ -109,19 +109,21 @@ func legend(states []string, width int) (svg string, height int) {
 	return b.String(), y + 8
 }
 
-// steps are ticks at round ratios.
+// steps are a few ticks at round numbers.
 type steps struct{}
 
 // Ticks implements [plot.Ticker].
 func (steps) Ticks(low, high float64) (ticks []plot.Tick) {
-	step := 0.05
-	for _, step = range []float64{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 50} {
-		if (high-low)/step <= 12 {
+	const most = 8
+	step := math.Pow(10, math.Floor(math.Log10((high-low)/most)))
+	for _, times := range []float64{2, 2.5, 2} { // 1, 2, 5, 10 of it
+		if (high-low)/step <= most {
 			break
 		}
+		step *= times
 	}
 	for n := math.Ceil(low / step); n*step <= high; n++ {
-		ticks = append(ticks, plot.Tick{Value: n * step, Label: strconv.FormatFloat(math.Round(n*step*1000)/1000, 'g', -1, 64)})
+		ticks = append(ticks, plot.Tick{Value: n * step, Label: strconv.FormatFloat(math.Round(n*step*1000)/1000, 'f', -1, 64)})
 	}
 	return ticks
 }
@@ -229,7 +231,7 @@ func lines(figures []bench.Figure, count func(bench.Variant) int, xLabel, yLabel
 	}
 	p := newPlot()
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
-	p.X.Tick.Marker = plot.ConstantTicks(ticks)
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(ticks), steps{}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, color.NRGBA{0x80, 0x80, 0x80, 0x48}
 	p.Add(grid)
