@@ -8,7 +8,7 @@ FUZZTIME      ?= 10s
 TAGS          ?=
 export SOCKADE_SEED
 
-.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench bench-guard guests golden
+.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench bench-start bench-guard guests golden
 
 build: ## static binaries: ./sockade, ./sockade-bpf that loads BPF programs for it, ./sockade-bench
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ./ ./cmd/sockade ./cmd/sockade-bpf ./cmd/sockade-bench
@@ -50,6 +50,11 @@ verify: build
 
 bench: build ## what a sandbox costs here; ARGS are flags, see ./sockade-bench --help
 	./sockade bench $(or $(ARGS),--quick)
+
+bench-start: build ## start-up next to bubblewrap, firejail and go-landlock's launcher
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	{ GOBIN=$$dir CGO_ENABLED=0 $(GO) install -trimpath github.com/landlock-lsm/go-landlock/cmd/landlock-restrict@v0.11.0 2>/dev/null || true; } && \
+	PATH=$$dir:$$PATH ./sockade-bench --full --scenario start
 
 bench-guard: ## counts instructions in a guest, held to bench/budget.toml; ARGS are flags, see -h
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guard" ./internal/guest/guard && \

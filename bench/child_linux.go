@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"syscall"
@@ -94,12 +95,17 @@ func childMain(text string) error {
 		if err := pin(j.CPU); err != nil {
 			return err
 		}
+		if j.Kind == kindLoops {
+			_ = beforeOthers()
+		}
 		j.Pinned = true
 		if j.Left == 0 {
 			return again(j)
 		}
 	}
-	debug.SetGCPercent(-1)
+	if j.Kind == kindLoops {
+		debug.SetGCPercent(-1)
+	}
 	switch {
 	case j.Kind == kindApply:
 		return apply(state, j)
@@ -108,20 +114,24 @@ func childMain(text string) error {
 		return enter(state, j)
 	case j.Kind == kindHTTP:
 		return serveHTTP(j)
+	case j.Kind == kindRedis:
+		path, err := exec.LookPath("redis-server")
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("exec: %w", syscall.Exec(path, redisServer(j.Port), os.Environ()))
 	}
 	return (&child{job: j, denies: state.denies(), loops: map[string]loop{}}).serve()
 }
 
-// pin has the process on one CPU, and before all others there where it may. Only threads
-// of an image that is executed later are all there: a Go program has several from its
-// start, of which one wakes up every 20 microseconds.
+// pin has the process on one CPU. Only threads of an image that is executed later are
+// all there: a Go program has several from its start.
 func pin(cpu int) error {
 	var set unix.CPUSet
 	set.Set(cpu)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("stay on CPU %d: %w", cpu, err)
 	}
-	_ = beforeOthers()
 	// Where memory is, and in which pages, makes a fork differ by a tenth from one process
 	// to the other.
 	const noRandomize = 0x0040000 // ADDR_NO_RANDOMIZE, linux/personality.h
@@ -130,7 +140,8 @@ func pin(cpu int) error {
 	return nil
 }
 
-// beforeOthers has the thread run without an interruption by other programs. A sample
+// beforeOthers has the thread, where it may, run without an interruption by other
+// programs, and by a thread of Go's own that wakes up every 20 microseconds. A sample
 // takes milliseconds, and for longer the kernel does not let it (sched_rt_runtime_us).
 func beforeOthers() error {
 	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)

@@ -16,10 +16,21 @@ import (
 
 // choose finds out which states there are here, and makes the list of cases.
 func (r *run) choose() error {
-	if err := known("scenario", r.Options.Scenarios, Scenarios(), func(s Scenario) string { return s.Name }); err != nil {
+	var names []string
+	for _, s := range Scenarios() {
+		names = append(names, s.Name)
+	}
+	for _, e := range Extras() {
+		names = append(names, e.Name)
+	}
+	if err := known("scenario", r.Options.Scenarios, names); err != nil {
 		return err
 	}
-	if err := known("state", r.Options.States, States(), func(s State) string { return s.Name }); err != nil {
+	names = nil
+	for _, s := range States() {
+		names = append(names, s.Name)
+	}
+	if err := known("state", r.Options.States, names); err != nil {
 		return err
 	}
 	for _, s := range Scenarios() {
@@ -45,11 +56,7 @@ func (r *run) choose() error {
 	return nil
 }
 
-func known[T any](what string, names []string, all []T, name func(T) string) error {
-	var there []string
-	for _, v := range all {
-		there = append(there, name(v))
-	}
+func known(what string, names, there []string) error {
 	for _, n := range names {
 		if !slices.Contains(there, n) {
 			return fmt.Errorf("%s %q is unknown; there are %s", what, n, strings.Join(there, ", "))

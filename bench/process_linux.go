@@ -99,7 +99,10 @@ func start(ctx context.Context, state State, j job) (*process, error) {
 	argv = append(append([]string{}, state.wrap...), append([]string{exe}, argv[1:]...)...)
 	p := &process{variant: j.Variant, port: j.Port, cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
 	// One thread does it all: none interrupts it, and nothing is collected.
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", "GOGC=off")
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
+	if j.Kind == kindLoops {
+		p.cmd.Env = append(p.cmd.Env, "GOGC=off")
+	}
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	if p.in, err = p.cmd.StdinPipe(); err != nil {

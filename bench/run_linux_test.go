@@ -56,8 +56,19 @@ func TestRun(t *testing.T) {
 	if f.Floor == nil || f.Floor.To != (Variant{floorArgument, 0, 1}) {
 		t.Errorf("the floor of socket is %+v", f.Floor)
 	}
-	if len(r.Applied) == 0 || r.Applied[0].Restrict.Median <= 0 {
-		t.Errorf("what it takes to enter a state: %+v", r.Applied)
+}
+
+// TestExtras: true is always there to start, and a server of our own to ask.
+func TestExtras(t *testing.T) {
+	r, err := Run(t.Context(), Options{Size: Quick, Scenarios: []string{extraStart, extraHTTP}, States: []string{Seccomp}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(r.Starts, func(s Start) bool { return s.Command == "true" && s.MS.Median > 0 }) {
+		t.Errorf("starts: %+v", r.Starts)
+	}
+	if len(r.Loads) == 0 || r.Loads[0].State != None || r.Loads[0].PerSecond.Median <= 0 || r.Loads[0].P99.Median <= 0 {
+		t.Errorf("loads: %+v", r.Loads)
 	}
 }
 

@@ -113,6 +113,9 @@ func list(out io.Writer) error {
 	for _, s := range bench.Scenarios() {
 		fmt.Fprintf(out, "  %-18s %s\n", s.Name, s.What)
 	}
+	for _, e := range bench.Extras() {
+		fmt.Fprintf(out, "  %-18s %s\n", e.Name, e.What)
+	}
 	fmt.Fprintln(out, "\nStates:")
 	for _, s := range bench.States() {
 		fmt.Fprintf(out, "  %-18s %s\n", s.Name, s.What)

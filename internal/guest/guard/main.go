@@ -19,11 +19,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sockade/sockade/bench"
 	"github.com/sockade/sockade/internal/guest"
@@ -50,7 +53,9 @@ func main() {
 	flag.BoolVar(&o.libseccomp, "libseccomp", false, "build with libseccomp, to compare with: it takes its static library, and minutes")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long the guest may run")
 	flag.Parse()
-	over, err := o.run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM) // and QEMU ends
+	over, err := o.run(ctx)
+	stop()
 	switch {
 	case errors.Is(err, errNoGuest):
 		os.Exit(77)
