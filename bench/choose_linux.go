@@ -120,6 +120,9 @@ type availability struct {
 }
 
 func (a *availability) check(s State) error {
+	if s.missing != "" {
+		return errors.New(s.missing)
+	}
 	if len(s.wrap) > 0 {
 		if _, err := exec.LookPath(s.wrap[0]); err != nil {
 			return fmt.Errorf("%s is not installed", s.wrap[0])

@@ -44,6 +44,8 @@ type State struct {
 	floor [3]string
 	// enter puts the calling thread into a state that is not the selector's.
 	enter func() error
+	// missing says why it is not in this build; empty where it is.
+	missing string
 	// wrap is a command that runs the child in a sandbox of its own.
 	wrap []string
 	// ports says that its policy is about ports, and not about sockets.

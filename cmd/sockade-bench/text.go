@@ -50,7 +50,7 @@ func writeText(out io.Writer, r *bench.Report) error {
 		fmt.Fprintf(w, "not measured: %s: %s\n", m.State, m.Reason)
 	}
 	for _, m := range r.Skipped {
-		fmt.Fprintf(w, "not measured: %s in %s: %s\n", m.Scenario, m.State, m.Reason)
+		fmt.Fprintf(w, "not measured: %s: %s\n", strings.TrimSpace(m.Scenario+" "+m.State), m.Reason)
 	}
 	for _, note := range r.Environment.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
