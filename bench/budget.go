@@ -172,7 +172,7 @@ func (b Budget) spend(r *Report, f *Figure) (*Spent, error) {
 		value, bound, format = c.Extra, b.Extra, "%+.0f"
 	}
 	s := &Spent{
-		Budget: b.Name, Figure: f.Scenario + " " + f.Variant.String(), To: to.String(),
+		Budget: b.Name, Figure: f.Scenario + " " + f.String(), To: to.String(),
 		Value: fmt.Sprintf(format, value.Median), Limit: fmt.Sprintf(format, bound), Over: value.Low > bound,
 	}
 	if b.Goal > 0 && value.Low > b.Goal && !s.Over {

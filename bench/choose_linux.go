@@ -23,24 +23,24 @@ func (r *run) choose() error {
 	for _, e := range Extras() {
 		names = append(names, e.Name)
 	}
-	if err := known("scenario", r.Options.Scenarios, names); err != nil {
+	if err := known("scenario", r.Scenarios, names); err != nil {
 		return err
 	}
 	names = nil
 	for _, s := range States() {
 		names = append(names, s.Name)
 	}
-	if err := known("state", r.Options.States, names); err != nil {
+	if err := known("state", r.States, names); err != nil {
 		return err
 	}
 	for _, s := range Scenarios() {
-		if len(r.Options.Scenarios) == 0 || slices.Contains(r.Options.Scenarios, s.Name) {
+		if len(r.Scenarios) == 0 || slices.Contains(r.Scenarios, s.Name) {
 			r.report.Scenarios = append(r.report.Scenarios, s)
 		}
 	}
 	here := availability{worlds: map[world]error{}}
 	for _, s := range States() {
-		if s.Name != None && len(r.Options.States) > 0 && !slices.Contains(r.Options.States, s.Name) && !r.isNeeded(s.Name) {
+		if s.Name != None && len(r.States) > 0 && !slices.Contains(r.States, s.Name) && !r.isNeeded(s.Name) {
 			continue
 		}
 		if err := here.check(s); err != nil {
@@ -67,7 +67,7 @@ func known(what string, names, there []string) error {
 
 // isNeeded tells whether a state that is measured is compared with this one.
 func (r *run) isNeeded(floor string) bool {
-	return slices.ContainsFunc(r.Options.States, func(name string) bool {
+	return slices.ContainsFunc(r.States, func(name string) bool {
 		s, _ := stateOf(name)
 		return slices.Contains(s.floor[:], floor)
 	})
@@ -141,7 +141,7 @@ func (a *availability) check(s State) error {
 			return nil
 		}
 		if s.ports && abi < 4 {
-			return fmt.Errorf("Landlock ABI %d has no rules for ports: boot Linux 6.7 or later", abi)
+			return fmt.Errorf("the kernel's Landlock, ABI %d, has no rules for ports: boot Linux 6.7 or later", abi)
 		}
 	}
 	if s.restricts() {
@@ -203,7 +203,8 @@ func (r *run) once(ctx context.Context) error {
 	for _, s := range r.report.States {
 		if v := samples[s.Name]; v != nil {
 			r.report.Applied = append(r.report.Applied, Applied{
-				Variant{s.Name, few, 1}, summarize(v["inquire"]), summarize(v["probe"]), summarize(v["plan"]),
+				Variant{s.Name, few, 1},
+				summarize(v["inquire"]), summarize(v["probe"]), summarize(v["plan"]),
 				summarize(v["restrict"]), summarize(v["heap"]), summarize(v["resident"]),
 			})
 		}

@@ -35,8 +35,10 @@ func policyOf(rules int) engine.Policy {
 		{Family: afInet6, Type: sockDgram, Protocol: 58},
 	}}
 	fill := []engine.Rule{
-		{Family: afInet, Type: sockRaw, Protocol: 1}, {Family: afNetlink, Type: sockRaw, Protocol: 2},
-		{Family: afInet6, Type: sockRaw, Protocol: 1}, {Family: afPacket, Type: sockRaw, Protocol: 0x800},
+		{Family: afInet, Type: sockRaw, Protocol: 1},
+		{Family: afNetlink, Type: sockRaw, Protocol: 2},
+		{Family: afInet6, Type: sockRaw, Protocol: 1},
+		{Family: afPacket, Type: sockRaw, Protocol: 0x800},
 	}
 	for n := int32(0); len(p.Rules) < rules; n++ {
 		r := fill[n%4]

@@ -142,7 +142,7 @@ func (s State) restricts() bool { return len(s.backends) > 0 || s.auto }
 
 // denies tells whether it denies a request with EACCES that the kernel would refuse anyway.
 func (s State) denies() bool {
-	return s.Name == floorDeny || s.restricts() && !(s.ports && !s.auto)
+	return s.Name == floorDeny || s.restricts() && (!s.ports || s.auto)
 }
 
 // floorOf returns the variant that v is compared with in the scenario; false for none.

@@ -129,7 +129,7 @@ func (a *attached) attach(hook string, code asm.Instructions) error {
 	if err != nil {
 		return fmt.Errorf("program on %s: %w", hook, err)
 	}
-	defer prog.Close()
+	defer func() { _ = prog.Close() }()
 	l, err := link.AttachLSM(link.LSMOptions{Program: prog})
 	if err != nil {
 		return fmt.Errorf("attach to %s: %w", hook, err)

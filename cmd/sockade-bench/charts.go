@@ -274,7 +274,7 @@ func ratios(r *bench.Report, to func(bench.Figure) *bench.Comparison) []point {
 // writeHeadline writes the chart of overheads as a file of its own, which takes part in
 // the dark mode of whoever shows it.
 func writeHeadline(w io.Writer, r *bench.Report) error {
-	svg, err := intervals(headline(r), fmt.Sprintf("%s, as a multiple of those without a sandbox", unit(r)))
+	svg, err := intervals(headline(r), unit(r)+", as a multiple of those without a sandbox")
 	if err != nil {
 		return err
 	}
