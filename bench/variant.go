@@ -153,6 +153,9 @@ func (v Variant) floorOf(s Scenario) (Variant, bool) {
 		return Variant{}, false
 	}
 	floor, _ := stateOf(name)
+	if s.class == deny && state.denies() != floor.denies() {
+		return Variant{}, false // one of them answers, and the other asks the kernel
+	}
 	depth := 0
 	if floor.deep {
 		depth = max(v.Depth, 1)

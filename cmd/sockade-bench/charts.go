@@ -74,8 +74,9 @@ func drawn(p *plot.Plot, width, height vg.Length, states []string) (string, erro
 	inner, _, _ = strings.Cut(inner, "</svg>")
 	inner = strings.NewReplacer("#010203", "currentColor", "#040506", "currentColor", ";stroke-opacity:1", "").Replace(inner)
 	names, top := legend(states, int(width))
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif">%s<g transform="translate(0 %d)"><g%s</g></svg>`,
-		int(width), int(height)+top, names, top, inner), nil
+	const left = 24 // a word may be wider in the font of the page
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="%d 0 %d %d" font-family="system-ui, sans-serif">%s<g transform="translate(0 %d)"><g%s</g></svg>`,
+		-left, int(width)+left, int(height)+top, names, top, inner), nil
 }
 
 // alignRight has words end where they would in the font that they were measured in: the
