@@ -23,7 +23,7 @@ import (
 // A load is bounded: so many clients, and so many requests of each in a round.
 const (
 	clients  = 8
-	requests = 100
+	requests = 300
 )
 
 // kindRedis executes redis-server in the state.
@@ -219,7 +219,7 @@ func redisServer(port uint16) []string {
 
 func loadRedis(ctx context.Context, port uint16) (measured, error) {
 	out, err := exec.CommandContext(ctx, "redis-benchmark", "-h", "127.0.0.1", "-p", strconv.Itoa(int(port)),
-		"-n", strconv.Itoa(10*clients*requests), "-c", strconv.Itoa(2*clients), "-t", "get", "--csv").Output()
+		"-n", strconv.Itoa(5*clients*requests), "-c", strconv.Itoa(2*clients), "-t", "get", "--csv").Output()
 	if err != nil {
 		return measured{}, fmt.Errorf("redis-benchmark: %w", err)
 	}
