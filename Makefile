@@ -60,7 +60,7 @@ bench-guard: ## counts instructions in a guest, held to bench/budget.toml; ARGS 
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guard" ./internal/guest/guard && \
 	{ "$$dir/guard" $(ARGS) || { s=$$?; [ $$s -eq 77 ] || exit $$s; }; }
 
-guests: ## the tests on kernels from 5.10 to 7.3 in QEMU; ARGS are its flags, see -h
+guests: ## the tests on kernels from 5.10 to 7.3 and on ones with Landlock socket rules in QEMU; ARGS are its flags, see -h
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guests" ./internal/guest/guests && \
 	{ "$$dir/guests" $(ARGS) || { s=$$?; [ $$s -eq 77 ] || exit $$s; }; }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
 
@@ -19,15 +20,15 @@ func apply(s State, j job) error {
 	policy := s.policy(j)
 	if j.Left > 0 { // the steps one by one
 		start := time.Now()
-		candidates := selector.Inquire()
+		candidates := selector.Probe(engine.Inquiry)
 		c.InquireNS = int64(time.Since(start))
 		start = time.Now()
-		if _, err := selector.NewPlan(policy, candidates, selector.Options{Backends: s.backends}); err != nil {
+		if _, err := selector.NewPlan(policy, candidates, s.options()); err != nil {
 			return err
 		}
 		c.PlanNS = int64(time.Since(start))
 		start = time.Now()
-		selector.Probe()
+		selector.Probe(engine.Trial)
 		c.ProbeNS = int64(time.Since(start))
 		return json.NewEncoder(os.Stdout).Encode(answer{Costs: c})
 	}
@@ -38,7 +39,7 @@ func apply(s State, j job) error {
 		return err
 	}
 	start := time.Now()
-	if _, err := selector.Restrict(policy, selector.Options{Backends: s.backends}); err != nil {
+	if _, err := selector.Restrict(policy, s.options()); err != nil {
 		return err
 	}
 	c.RestrictNS = int64(time.Since(start))

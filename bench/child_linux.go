@@ -195,10 +195,16 @@ func (s State) policy(j job) engine.Policy {
 	return p
 }
 
+// options have only the state's backends. Rules about ports are measured also where they
+// leave a gap.
+func (s State) options() selector.Options {
+	return selector.Options{Backends: s.backends, BestEffort: s.ports && !s.auto}
+}
+
 // plan is made by the selector, as sockade run has it made.
 func (s State) plan(j job) (plan selector.Plan, err error) {
-	for _, candidates := range []func() []selector.Candidate{selector.Inquire, selector.Probe} {
-		plan, err = selector.NewPlan(s.policy(j), candidates(), selector.Options{Backends: s.backends})
+	for _, depth := range []engine.Depth{engine.Inquiry, engine.Trial} {
+		plan, err = selector.NewPlan(s.policy(j), selector.Probe(depth), s.options())
 		if err == nil {
 			break
 		}

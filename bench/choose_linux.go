@@ -181,7 +181,7 @@ func (a *availability) plan(s State) error {
 			return errors.New(a.candidates[i].Support.Reason)
 		}
 	}
-	plan, err := selector.NewPlan(s.policy(job{Variant: Variant{Rules: few}, Port: 1024}), a.candidates, selector.Options{Backends: s.backends})
+	plan, err := selector.NewPlan(s.policy(job{Variant: Variant{Rules: few}, Port: 1024}), a.candidates, s.options())
 	if err != nil {
 		return err
 	}

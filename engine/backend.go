@@ -67,6 +67,17 @@ type Support struct {
 // backend can cover.
 type Feature string
 
+// Features of the kernel that one backend finds and others build on.
+const (
+	// FastOpen says that the kernel's own rules for ports take a TCP connection by a
+	// first message (MSG_FASTOPEN) for one. Before Landlock's correction they do not, and
+	// somebody else has to deny it.
+	FastOpen Feature = "tcp-fastopen"
+	// ByTask says that decisions are by the task that acts, and not by credentials that a
+	// request of io_uring may have from before.
+	ByTask Feature = "by-task"
+)
+
 // Has reports whether the probe saw the feature.
 func (s Support) Has(f Feature) bool { return slices.Contains(s.Features, f) }
 
@@ -81,10 +92,12 @@ type Finding struct {
 // IDs of findings that other packages act on.
 const (
 	FindingCreate     = "create"
+	FindingErrno      = "deny-errno"
 	FindingSocketcall = "i386-socketcall"
 	FindingIOURing    = "io_uring"
 	FindingAttach     = "ptrace-attach"
 	FindingPorts      = "ports"
+	FindingFastOpen   = "tcp-fastopen"
 	FindingProcMem    = "proc-mem"
 	FindingBefore     = "before"
 	FindingReceive    = "fds-receive"

@@ -16,6 +16,7 @@ const (
 	EINVAL          Errno = 22
 	EPROTONOSUPPORT Errno = 93
 	ESOCKTNOSUPPORT Errno = 94
+	EOPNOTSUPP      Errno = 95
 	EAFNOSUPPORT    Errno = 97
 )
 
@@ -32,6 +33,8 @@ func (e Errno) String() string {
 		return "EPROTONOSUPPORT"
 	case ESOCKTNOSUPPORT:
 		return "ESOCKTNOSUPPORT"
+	case EOPNOTSUPP:
+		return "EOPNOTSUPP"
 	case EAFNOSUPPORT:
 		return "EAFNOSUPPORT"
 	}

@@ -17,7 +17,7 @@ const knownFamilies int32 = 46
 
 // familyNames are the address families of linux/socket.h up to 7.3.
 var familyNames = []named{
-	{"unspec", 0},
+	{"unspec", afUNSPEC},
 	{"unix", 1},
 	{"inet", 2},
 	{"ax25", 3},

@@ -19,6 +19,7 @@ const (
 // Families, types and protocols that the semantics speak of (linux/socket.h,
 // linux/net.h, linux/in.h).
 const (
+	afUNSPEC     = 0
 	afUNIX       = 1
 	afINET       = 2
 	afATMPVC     = 8

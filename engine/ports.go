@@ -39,6 +39,14 @@ func (s PortSet) Contains(port uint16) bool {
 	return s == nil || slices.ContainsFunc(s, func(r PortRange) bool { return r.First <= port && port <= r.Last })
 }
 
+// All reports whether the set lets every port through.
+func (s PortSet) All() bool {
+	return s == nil || slices.Equal(s.Ranges(), []PortRange{{0, math.MaxUint16}})
+}
+
+// Ranges returns the set in ascending order, with what overlaps or touches merged.
+func (s PortSet) Ranges() []PortRange { return s.normal() }
+
 // normal returns the set in ascending order, with what overlaps or touches
 // merged; nil stays nil.
 func (s PortSet) normal() PortSet {

@@ -4,6 +4,7 @@ package selector
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -51,7 +52,8 @@ func (p *Plan) apply(scope engine.Scope, check func() error) (denial, error) {
 		}
 		inForce = append(inForce, p.Layers[i].Backend)
 	}
-	if len(layers) == 0 { // best effort where no mechanism is
+	// With best effort there may be nothing to see.
+	if len(layers) == 0 || slices.ContainsFunc(p.Gaps, func(f engine.Finding) bool { return f.ID == engine.FindingCreate }) {
 		return denial{}, nil
 	}
 	return p.tryDenied()
@@ -79,7 +81,11 @@ func (p *Plan) tryDenied() (denial, error) {
 	if !ok {
 		return denial{}, nil
 	}
-	want := unix.Errno(p.policy.Decide(r, limits).Errno)
+	policy := p.policy
+	if slices.ContainsFunc(p.Gaps, func(f engine.Finding) bool { return f.ID == engine.FindingErrno }) {
+		policy.DenyErrno = engine.DenyEACCES
+	}
+	want := unix.Errno(policy.Decide(r, limits).Errno)
 	switch got := sys.TrySocket(r.Family, r.Type, r.Protocol); got {
 	case want:
 		return denial{r, want}, nil

@@ -25,18 +25,11 @@ type Candidate struct {
 	Support engine.Support
 }
 
-// Probe tries every backend and restricts nothing.
-func Probe() []Candidate { return probe(engine.Trial) }
-
-// Inquire asks the kernel about every backend. It is quicker, and enough where it
-// leaves no gap and what is enforced is tried at once, as all functions here do.
-func Inquire() []Candidate { return probe(engine.Inquiry) }
-
 // planHere makes a plan for this machine, of what works here by far the most times
 // by asking the kernel only. keep, which may be nil, changes what the probes found.
 func planHere(p engine.Policy, o Options, keep func([]Candidate) []Candidate) (plan Plan, err error) {
-	for _, depth := range []engine.Depth{engine.Inquiry, engine.Trial} {
-		candidates := probe(depth)
+	for _, depth := range Depths(p) {
+		candidates := Probe(depth)
 		if keep != nil {
 			candidates = keep(candidates)
 		}
@@ -48,11 +41,30 @@ func planHere(p engine.Policy, o Options, keep func([]Candidate) []Candidate) (p
 	return plan, err
 }
 
-func probe(d engine.Depth) []Candidate {
+// Depths are the probes to plan by, until one leaves no gap. What rules about ports do
+// is not to be had by asking.
+func Depths(p engine.Policy) []engine.Depth {
+	if p.Ports.Restricted() {
+		return []engine.Depth{engine.Trial}
+	}
+	return []engine.Depth{engine.Inquiry, engine.Trial}
+}
+
+// Probe looks at every backend and restricts nothing. An inquiry is quicker, and enough
+// where it leaves no gap and what is enforced is tried at once, as all functions here do.
+func Probe(d engine.Depth) []Candidate {
 	backends := Backends()
 	out := make([]Candidate, 0, len(backends))
+	fastOpen := false
 	for _, b := range backends {
-		out = append(out, Candidate{b, b.Probe(d)})
+		s := b.Probe(d)
+		fastOpen = fastOpen || s.Has(engine.FastOpen)
+		out = append(out, Candidate{b, s})
+	}
+	for i := range out { // what one has found another need not deny
+		if s := &out[i].Support; fastOpen && s.Available && !s.Has(engine.FastOpen) {
+			s.Features = append(s.Features, engine.FastOpen)
+		}
 	}
 	return out
 }

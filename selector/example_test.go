@@ -58,7 +58,7 @@ func ExampleNewPlan() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plan, err := selector.NewPlan(policy, selector.Probe(), selector.Options{Exact: true})
+	plan, err := selector.NewPlan(policy, selector.Probe(engine.Trial), selector.Options{Exact: true})
 	if err != nil {
 		fmt.Println("would not start:", err)
 	}

@@ -116,7 +116,11 @@ func execs(arg []byte) (any, error) {
 			}
 		}
 	}
-	plan, err := selector.NewPlan(p, selector.Probe(), selector.Options{})
+	var o selector.Options
+	if how == "busy" { // about the filter
+		o.Backends = []string{"seccomp"}
+	}
+	plan, err := selector.NewPlan(p, selector.Probe(engine.Trial), o)
 	if err != nil {
 		return nil, err
 	}

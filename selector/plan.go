@@ -133,15 +133,14 @@ func usable(p engine.Policy, candidates []Candidate, names []string) ([]assessed
 	return out, nil
 }
 
-// choose returns the first backend that leaves no gap, else the first two that
-// leave none together, else those that leave the fewest.
+// choose returns the first backend that leaves no gap, alone or with one before it,
+// else those that leave the fewest: two without privilege are better than one with it.
 func choose(usable []assessed, exact bool) []assessed {
+	usable = slices.DeleteFunc(slices.Clone(usable), func(a assessed) bool { return len(a.Covers) == 0 })
 	var sets [][]assessed
-	for _, a := range usable {
-		sets = append(sets, []assessed{a})
-	}
-	for i, a := range usable {
-		for _, b := range usable[i+1:] {
+	for i, b := range usable {
+		sets = append(sets, []assessed{b})
+		for _, a := range usable[:i] {
 			sets = append(sets, []assessed{a, b})
 		}
 	}

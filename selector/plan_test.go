@@ -43,6 +43,13 @@ func there(name, gaps, narrowings, unseen string) selector.Candidate {
 	return selector.Candidate{Backend: fake{name, c}, Support: engine.Support{Available: true}}
 }
 
+// nothing is what a backend covers that is of no use.
+var nothing []string
+
+func covering(name string, covers []string, gaps string) selector.Candidate {
+	return selector.Candidate{Backend: fake{name, engine.Coverage{Covers: covers, Gaps: findings(gaps)}}, Support: engine.Support{Available: true}}
+}
+
 // missing is a candidate that is not available.
 func missing(name, reason string) selector.Candidate {
 	return selector.Candidate{Backend: fake{name: name}, Support: engine.Support{Reason: reason}}
@@ -125,8 +132,20 @@ func TestNewPlan(t *testing.T) {
 			layers:     "bpflsm seccomp",
 		}, {
 			name:       "two layers are not taken where one is enough",
+			candidates: []selector.Candidate{there("landlock", "a", "", ""), there("seccomp", "", "", ""), there("bpflsm", "", "", "")},
+			layers:     "seccomp", rejected: "landlock: would leave a gap: what of a; bpflsm: not needed",
+		}, {
+			name:       "two without privilege are taken before one with it",
 			candidates: []selector.Candidate{there("landlock", "a", "", ""), there("seccomp", "b", "", ""), there("bpflsm", "", "", "")},
-			layers:     "bpflsm", rejected: "landlock: would leave a gap: what of a; seccomp: would leave a gap: what of b",
+			layers:     "landlock seccomp", rejected: "bpflsm: not needed",
+		}, {
+			name:       "what covers nothing is no layer",
+			candidates: []selector.Candidate{covering("landlock", nothing, "a b"), there("seccomp", "b c", "", "")}, options: selector.Options{BestEffort: true},
+			layers: "seccomp", gaps: "b c", rejected: "landlock: would leave a gap: what of a",
+		}, {
+			name:       "not even where there is no other",
+			candidates: []selector.Candidate{covering("landlock", nothing, "a")},
+			gaps:       "create", rejected: "landlock: would leave a gap: what of a", refused: "gap",
 		}, {
 			name:       "a gap that both leave stays",
 			candidates: []selector.Candidate{there("landlock", "a c", "", ""), there("seccomp", "b c", "", "")},
@@ -246,8 +265,9 @@ func TestNewPlanKeepsCandidates(t *testing.T) {
 	shared := findings("n m k")
 	a := there("landlock", "a", "", "")
 	b := there("seccomp", "b", "", "")
-	a.Backend = fake{"landlock", engine.Coverage{Gaps: findings("a"), Narrowings: shared[:1]}}
-	b.Backend = fake{"seccomp", engine.Coverage{Gaps: findings("b"), Narrowings: findings("x y")}}
+	covers := []string{"something"}
+	a.Backend = fake{"landlock", engine.Coverage{Covers: covers, Gaps: findings("a"), Narrowings: shared[:1]}}
+	b.Backend = fake{"seccomp", engine.Coverage{Covers: covers, Gaps: findings("b"), Narrowings: findings("x y")}}
 	if _, err := selector.NewPlan(engine.Policy{}, []selector.Candidate{a, b}, selector.Options{}); err != nil {
 		t.Fatal(err)
 	}

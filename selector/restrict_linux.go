@@ -48,16 +48,10 @@ func Restrict(p engine.Policy, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("restricted, but meanwhile another thread opened a file: %w", err)
 	}
 	report := Report{plan, tried.String()}
-	if !p.All && !slices.ContainsFunc(plan.chosen, func(c Candidate) bool { return seesRings(c, p) }) {
+	if !p.All && !slices.ContainsFunc(plan.chosen, func(c Candidate) bool { return c.Support.Has(engine.ByTask) }) {
 		report.Unseen = append(report.Unseen, unseenBefore)
 	}
 	return report, nil
-}
-
-// seesRings tells whether a backend decides each request of io_uring, rather than to
-// keep new rings from being made.
-func seesRings(c Candidate, p engine.Policy) bool {
-	return !slices.ContainsFunc(c.Backend.Assess(p, c.Support).Narrowings, func(f engine.Finding) bool { return f.ID == engine.FindingIOURing })
 }
 
 // withoutRingFilter has io_uring denied as a whole: a filter of it is not for

@@ -47,13 +47,16 @@ func (backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if err != nil {
 		c.Gaps = append(c.Gaps, engine.Finding{
 			ID: engine.FindingCreate, What: "no socket rule of the policy", Why: err.Error(),
-			Fix: "write fewer rules: whole families or types in place of single protocols",
+			Fix: "write fewer rules: whole families or types in place of single protocols, ranges in place of single ports",
 		})
+		if p.Ports.Restricted() {
+			c.Gaps = append(c.Gaps, engine.Finding{ID: engine.FindingPorts, What: "TCP and UDP ports", Why: err.Error(), Fix: "write fewer rules or ports"})
+		}
 	} else {
 		c.Covers = append(c.Covers, "socket and socketpair by family, type and protocol")
 	}
-	if p.Ports.Restricted() {
-		c.Gaps = append(c.Gaps, gapPorts)
+	if p.Ports.Restricted() && err == nil {
+		c.Covers = append(c.Covers, "TCP and UDP ports")
 	}
 	if p.All {
 		return c
@@ -78,11 +81,6 @@ func (backend) Prepare(p engine.Policy, _ engine.Support) (engine.Layer, error) 
 // What the programs do not do as a policy says. docs/limits.md has the same list for
 // readers.
 var (
-	gapPorts = engine.Finding{
-		ID: engine.FindingPorts, What: "TCP and UDP ports",
-		Why: "the programs have no rules for ports yet",
-		Fix: "remove [ports]",
-	}
 	unseenTraced = engine.Finding{
 		ID: engine.FindingProcMem, What: "processes outside that the command traces already, or whose /proc/PID/mem it has open",
 		Why: "the kernel asks about power over a process when it is taken",

@@ -197,6 +197,11 @@ func (t *Table) touch() {
 	for i := range t.Listed {
 		atomic.AddUint32(&t.Listed[i], 0)
 	}
+	for i := range t.Ports {
+		for n := range t.Ports[i] {
+			atomic.AddUint64(&t.Ports[i][n], 0)
+		}
+	}
 }
 
 var errNoAnswer = errors.New("the programs do not answer")

@@ -27,7 +27,7 @@ func probe(d engine.Depth) engine.Support {
 	if !exact {
 		proof += "; AF_MAX and SOCK_MAX are assumed: an outer sandbox hides them"
 	}
-	return engine.Support{Available: true, Proof: proof, Limits: engine.Limits{AFMax: afMax, SockMax: sockMax}}
+	return engine.Support{Available: true, Proof: proof, Limits: engine.Limits{AFMax: afMax, SockMax: sockMax}, Features: []engine.Feature{engine.ByTask}}
 }
 
 // find returns the proof that the programs work here.

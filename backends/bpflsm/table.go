@@ -15,6 +15,8 @@ const (
 	sets         = 512
 	listed       = 1024
 	lowProtocols = 256
+	portSets     = 4
+	portRanges   = 128
 )
 
 // What a cell of the table says about a family and type.
@@ -30,6 +32,8 @@ const (
 	flagAll = 1 << iota
 	flagUnsupported
 	flagReceive
+
+	flagPorts = 1 << 8 // << set: the set restricts
 )
 
 // Table is a policy as the programs read it: struct policy of sockade.bpf.c.
@@ -41,7 +45,13 @@ type Table struct {
 	Low [sets][lowProtocols / 64]uint64
 	// Listed are the other protocols as set<<16|protocol, ascending, then all ones.
 	Listed [listed]uint32
+	// Ports are ranges as first<<32|last, ascending, then at least one noRange, for
+	// connect_tcp, bind_tcp, connect_udp and bind_udp.
+	Ports [portSets][portRanges]uint64
 }
+
+// noRange is above every range.
+const noRange = 1 << 62
 
 // compile makes the table of a policy. The kernel keeps families and types beyond
 // its own limits from the programs.
@@ -93,5 +103,24 @@ func compile(p engine.Policy) (*Table, error) {
 	for ; n < listed; n++ {
 		t.Listed[n] = ^uint32(0)
 	}
-	return t, nil
+	return t, t.setPorts(p.Ports)
+}
+
+func (t *Table) setPorts(p engine.Ports) error {
+	for i, set := range []engine.PortSet{p.ConnectTCP, p.BindTCP, p.ConnectUDP, p.BindUDP} {
+		ranges := set.Ranges()
+		if len(ranges) >= portRanges {
+			return fmt.Errorf("more than %d ranges of ports", portRanges-1)
+		}
+		if !set.All() {
+			t.Flags |= flagPorts << i
+		}
+		for n := range t.Ports[i] {
+			t.Ports[i][n] = noRange
+			if n < len(ranges) {
+				t.Ports[i][n] = uint64(ranges[n].First)<<32 | uint64(ranges[n].Last)
+			}
+		}
+	}
+	return nil
 }

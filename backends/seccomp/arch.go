@@ -23,9 +23,16 @@ type table struct {
 	socketcall      []uint32 // (call, pointer)
 	ptrace          []uint32
 	processVMWritev []uint32
+	// send are the calls that can make a TCP connection by a message.
+	send []sendCall
 	// rings leaves io_uring alone: it has a filter of its own.
 	rings bool
+	// noFastOpen denies such connections: nobody else looks at their port.
+	noFastOpen bool
 }
+
+// sendCall is a call and which of its arguments has the flags.
+type sendCall struct{ nr, flags uint32 }
 
 // Calls with the same number in every table: they are younger than the
 // agreement on one number space (Linux 5.1).
@@ -57,21 +64,26 @@ var machines = []struct {
 		{
 			name: "x86-64 and x32", audit: 0xc000003e, nrMask: ^uint32(1 << 30),
 			create: []uint32{41, 53}, ptrace: []uint32{101, 521}, processVMWritev: []uint32{311, 540},
+			send: []sendCall{{44, 3}, {46, 2}, {307, 3}, {518, 2}, {538, 3}},
 		},
 		{
 			name: "i386", audit: 0x40000003,
 			create: []uint32{359, 360}, socketcall: []uint32{102}, ptrace: []uint32{26}, processVMWritev: []uint32{348},
+			send: []sendCall{{369, 3}, {370, 2}, {345, 3}},
 		},
 	}},
 	{"arm64", machine{
-		{name: "arm64", audit: 0xc00000b7, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
-		{name: "arm", audit: 0x40000028, create: []uint32{281, 288}, ptrace: []uint32{26}, processVMWritev: []uint32{377}},
+		{name: "arm64", audit: 0xc00000b7, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}, send: genericSend},
+		{name: "arm", audit: 0x40000028, create: []uint32{281, 288}, ptrace: []uint32{26}, processVMWritev: []uint32{377}, send: []sendCall{{290, 3}, {296, 2}, {374, 3}}},
 	}},
 	{"riscv64", machine{
-		{name: "riscv64", audit: 0xc00000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
-		{name: "riscv32", audit: 0x400000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}},
+		{name: "riscv64", audit: 0xc00000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}, send: genericSend},
+		{name: "riscv32", audit: 0x400000f3, create: []uint32{198, 199}, ptrace: []uint32{117}, processVMWritev: []uint32{271}, send: genericSend},
 	}},
 }
+
+// genericSend is by asm-generic/unistd.h.
+var genericSend = []sendCall{{206, 3}, {211, 2}, {269, 3}}
 
 // machineOf returns nil for an architecture that there is no filter for.
 func machineOf(goarch string) machine {
@@ -88,6 +100,15 @@ func (m machine) withRings() machine {
 	m = slices.Clone(m)
 	for i := range m {
 		m[i].rings = true
+	}
+	return m
+}
+
+// withoutFastOpen is the machine where no message makes a TCP connection.
+func (m machine) withoutFastOpen() machine {
+	m = slices.Clone(m)
+	for i := range m {
+		m[i].noFastOpen = true
 	}
 	return m
 }

@@ -22,7 +22,11 @@ const (
 const (
 	socketcallSocket     = 1 // SYS_SOCKET, linux/net.h
 	socketcallSocketpair = 8
-	ptraceAttach         = 16 // linux/ptrace.h
+	socketcallSendto     = 11
+	socketcallSendmsg    = 16
+	socketcallSendmmsg   = 20
+	msgFastOpen          = 0x20000000 // MSG_FASTOPEN, linux/socket.h
+	ptraceAttach         = 16         // linux/ptrace.h
 	ptraceSeize          = 0x4206
 
 	afInet = 2 // with SOCK_PACKET it stands for AF_PACKET
@@ -38,7 +42,7 @@ func compile(p engine.Policy, m machine, l engine.Limits) (cbpf.Program, error) 
 }
 
 func (c *compiler) filter(m machine) (cbpf.Program, error) {
-	if c.policy.All {
+	if c.policy.All && !m[0].noFastOpen {
 		return c.Assemble(c.Ret(cbpf.RetAllow))
 	}
 	create := c.create()
@@ -110,35 +114,43 @@ func newCompiler(p engine.Policy, l engine.Limits) *compiler {
 // calls decides by the number of a call.
 func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 	allow, eperm := c.Ret(cbpf.RetAllow), c.errno(engine.EPERM)
-	// The triple is behind a pointer here: what cannot be seen is denied.
-	unseen := c.deny(engine.NoFamily)
-	socketcall := c.Load(offArg0, c.Switch([]cbpf.Case{single(socketcallSocket, unseen), single(socketcallSocketpair, unseen)}, allow))
-	// PTRACE_TRACEME stays: it makes nobody a tracer who was not one before.
-	ptrace := c.Load(offArg0, c.Switch([]cbpf.Case{single(ptraceAttach, eperm), single(ptraceSeize, eperm)}, allow))
-
 	cases := make([]cbpf.Case, 0, 16)
-	for _, same := range []struct {
-		node  cbpf.Node
-		calls []uint32
-	}{
-		{eperm, []uint32{nrPidfdGetfd}},
-		{eperm, t.uring()},
-		{eperm, t.processVMWritev},
-		{create, t.masked()},
-		{socketcall, t.socketcall},
-		{ptrace, t.ptrace},
-	} {
-		for _, nr := range same.calls {
-			cases = append(cases, single(nr, same.node))
+	add := func(node cbpf.Node, calls ...uint32) {
+		for _, nr := range calls {
+			cases = append(cases, single(nr, node))
 		}
 	}
+	// What is behind a pointer here cannot be seen, and is denied.
+	var unseen []cbpf.Case
+	if t.noFastOpen {
+		eopnotsupp := c.errno(engine.EOPNOTSUPP)
+		for _, s := range t.send {
+			add(c.Load(offArg0+s.flags*argSize, c.Jump(cbpf.JSET, msgFastOpen, eopnotsupp, allow)), s.nr)
+		}
+		for _, call := range []uint32{socketcallSendto, socketcallSendmsg, socketcallSendmmsg} {
+			unseen = append(unseen, single(call, eopnotsupp))
+		}
+	}
+	add(eperm, t.uring()...)
+	if !c.policy.All {
+		unseen = append(unseen, single(socketcallSocket, c.deny(engine.NoFamily)), single(socketcallSocketpair, c.deny(engine.NoFamily)))
+		// PTRACE_TRACEME stays: it makes nobody a tracer who was not one before.
+		ptrace := c.Load(offArg0, c.Switch([]cbpf.Case{single(ptraceAttach, eperm), single(ptraceSeize, eperm)}, allow))
+		add(eperm, nrPidfdGetfd)
+		add(eperm, t.processVMWritev...)
+		add(create, t.masked()...)
+		add(ptrace, t.ptrace...)
+	}
+	add(c.Load(offArg0, c.Switch(unseen, allow)), t.socketcall...)
 	decide := c.Switch(cases, allow)
 	if t.nrMask != 0 {
 		decide = c.And(t.nrMask, decide)
 	}
-	// Calls that make sockets are all that a filter often runs for: they come first.
-	for _, nr := range slices.Backward(t.create) {
-		decide = c.Jump(cbpf.JEQ, nr, create, decide)
+	// Calls that make sockets are most of what a filter runs for: they come first.
+	if !c.policy.All {
+		for _, nr := range slices.Backward(t.create) {
+			decide = c.Jump(cbpf.JEQ, nr, create, decide)
+		}
 	}
 	return c.Load(offNr, decide)
 }

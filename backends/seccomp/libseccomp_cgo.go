@@ -54,6 +54,11 @@ func compileLibseccomp(p engine.Policy, m machine, l engine.Limits) (cbpf.Progra
 	if err := setArchs(f, p, m); err != nil {
 		return nil, err
 	}
+	if m[0].noFastOpen {
+		if err := addFastOpen(f, m); err != nil {
+			return nil, err
+		}
+	}
 	if !p.All {
 		if err := addRules(f, p, m, l); err != nil {
 			return nil, err
@@ -65,7 +70,7 @@ func compileLibseccomp(p engine.Policy, m machine, l engine.Limits) (cbpf.Progra
 // setArchs makes the filter one for the machine.
 func setArchs(f *libseccomp.ScmpFilter, p engine.Policy, m machine) error {
 	unknown := libseccomp.ActKillProcess
-	if p.All {
+	if p.All && !m[0].noFastOpen {
 		unknown = libseccomp.ActAllow
 	}
 	if err := f.SetBadArchAction(unknown); err != nil {
@@ -100,13 +105,13 @@ func addRules(f *libseccomp.ScmpFilter, p engine.Policy, m machine, l engine.Lim
 		return errTooLong(fmt.Sprintf("more than %d", cbpf.MaxInsns))
 	}
 	if m.hasSocketcall() {
-		if err := addSocketcall(f, p.DenyErrno.Errno(engine.NoFamily)); err != nil {
+		if err := addSocketcall(f, p.DenyErrno.Errno(engine.NoFamily), socketcallSocket, socketcallSocketpair); err != nil {
 			return err
 		}
 	}
 	calls := []string{"pidfd_getfd", "process_vm_writev"}
-	if !m[0].rings {
-		calls = append(calls, "io_uring_setup", "io_uring_enter", "io_uring_register")
+	if !m[0].rings && !m[0].noFastOpen {
+		calls = append(calls, ringCalls...)
 	}
 	for _, name := range calls {
 		if err := addRule(f, name, engine.EPERM); err != nil {
@@ -123,6 +128,29 @@ func addRules(f *libseccomp.ScmpFilter, p engine.Policy, m machine, l engine.Lim
 			if err := addRule(f, name, d.errno, d.family, d.typ, d.protocol); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+var ringCalls = []string{"io_uring_setup", "io_uring_enter", "io_uring_register"}
+
+// addFastOpen denies what makes a TCP connection by a message.
+func addFastOpen(f *libseccomp.ScmpFilter, m machine) error {
+	if m.hasSocketcall() {
+		if err := addSocketcall(f, engine.EOPNOTSUPP, socketcallSendto, socketcallSendmsg, socketcallSendmmsg); err != nil {
+			return err
+		}
+	}
+	flags := block{msgFastOpen, msgFastOpen}
+	for name, args := range map[string][]block{"sendto": {{}, {}, {}, flags}, "sendmsg": {{}, {}, flags}, "sendmmsg": {{}, {}, {}, flags}} {
+		if err := addRule(f, name, engine.EOPNOTSUPP, args...); err != nil {
+			return err
+		}
+	}
+	for _, name := range ringCalls {
+		if err := addRule(f, name, engine.EPERM); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -148,8 +176,8 @@ func maxRules(m machine) int {
 // and nothing in that of the other. Those rules vanish where one for the call
 // alone is already, provided that it is the very same comparison: a plain one,
 // which on i386 has 32 bits.
-func addSocketcall(f *libseccomp.ScmpFilter, errno engine.Errno) error {
-	for _, call := range []uint64{socketcallSocket, socketcallSocketpair} {
+func addSocketcall(f *libseccomp.ScmpFilter, errno engine.Errno, calls ...uint64) error {
+	for _, call := range calls {
 		condition, err := libseccomp.MakeCondition(0, libseccomp.CompareEqual, call)
 		if err != nil {
 			return fmt.Errorf("condition of socketcall: %w", err)

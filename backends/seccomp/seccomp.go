@@ -68,17 +68,26 @@ func (b backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if p.FDs.Receive == engine.ReceivePolicy {
 		c.Gaps = append(c.Gaps, gapReceive)
 	}
-	if p.All {
+	fastOpen := deniesFastOpen(p, s)
+	if fastOpen {
+		c.Narrowings = append(c.Narrowings, narrowFastOpen)
+	}
+	if p.All && !fastOpen {
 		return c
 	}
 	if machineOf(runtime.GOARCH).hasSocketcall() {
 		c.Narrowings = append(c.Narrowings, narrowSocketcall)
 	}
 	switch {
+	case fastOpen:
+		c.Narrowings = append(c.Narrowings, narrowIOURingSend)
 	case !s.Has(RingFilter):
 		c.Narrowings = append(c.Narrowings, narrowIOURing)
 	case !filtersRings(p, s):
 		c.Narrowings = append(c.Narrowings, narrowIOURingErrno)
+	}
+	if p.All {
+		return c
 	}
 	c.Narrowings = append(c.Narrowings, narrowAttach)
 	c.Unseen = append(c.Unseen, unseenProcMem)
@@ -110,11 +119,20 @@ type layer struct{ prog, ring cbpf.Program }
 // filtersRings tells whether io_uring gets a filter of its own, which can deny
 // with EACCES only.
 func filtersRings(p engine.Policy, s engine.Support) bool {
-	return s.Has(RingFilter) && p.DenyErrno == engine.DenyEACCES && !p.All
+	return s.Has(RingFilter) && p.DenyErrno == engine.DenyEACCES && !p.All && !deniesFastOpen(p, s)
+}
+
+// deniesFastOpen tells whether connections by a message are denied: the policy restricts
+// the ports of connections, and the kernel's rules about those do not see such ones.
+func deniesFastOpen(p engine.Policy, s engine.Support) bool {
+	return !p.Ports.ConnectTCP.All() && !s.Has(engine.FastOpen)
 }
 
 func (b backend) layer(p engine.Policy, s engine.Support) (l layer, err error) {
 	m := machineOf(runtime.GOARCH)
+	if deniesFastOpen(p, s) {
+		m = m.withoutFastOpen()
+	}
 	if filtersRings(p, s) {
 		m = m.withRings()
 		if l.ring, err = b.ring(p, s.Limits); err != nil {
@@ -150,6 +168,16 @@ var (
 		ID: engine.FindingIOURing, What: "io_uring, all of it: io_uring_setup(2) fails with EPERM as under kernel.io_uring_disabled=2",
 		Why: "IORING_OP_SOCKET makes sockets that a seccomp filter does not see",
 		Fix: "programs fall back to plain system calls; else boot Linux 7.1 or later, which has filters for io_uring, or use a backend that has no such narrowing: landlock or bpflsm",
+	}
+	narrowIOURingSend = engine.Finding{
+		ID: engine.FindingIOURing, What: narrowIOURing.What,
+		Why: "it connects by messages too, which a filter does not see",
+		Fix: narrowFastOpen.Fix,
+	}
+	narrowFastOpen = engine.Finding{
+		ID: engine.FindingFastOpen, What: "TCP Fast Open: messages with MSG_FASTOPEN fail with EOPNOTSUPP as under net.ipv4.tcp_fastopen=0, and through socketcall(2) all with an address",
+		Why: "they connect, a filter does not see where to, and this kernel's Landlock does not look at them",
+		Fix: "programs fall back to connect(2); else boot a kernel with Landlock's correction (Debian's 6.12, Linux 7.2), or use the bpflsm backend",
 	}
 	narrowIOURingErrno = engine.Finding{
 		ID: engine.FindingIOURing, What: narrowIOURing.What,

@@ -63,7 +63,7 @@ func check(s streams, f *policyFlags, asJSON bool, args []string) error {
 		}
 		requests = append(requests, r)
 	}
-	limits := limitsOf(selector.Probe())
+	limits := limitsOf(selector.Probe(engine.Trial))
 	denied := false
 	var results []checked
 	for _, r := range requests {

@@ -36,7 +36,7 @@ Exit status: 0 if run would start, 1 if it would refuse, 125 if there is no plan
 }
 
 func showPlan(s streams, f *planFlags, asJSON bool, args []string) error {
-	plan, err := f.plan(s.in, selector.Probe)
+	plan, err := f.plan(s.in, false)
 	var refused *selector.RefusedError
 	if err != nil && !errors.As(err, &refused) {
 		return err

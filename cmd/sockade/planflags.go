@@ -34,9 +34,9 @@ type planned struct {
 	selector.Plan
 }
 
-// plan makes the plan on this machine by the first of the probes that leaves no gap.
+// plan makes the plan on this machine, by the quickest way if it is carried out at once.
 // With a RefusedError it is complete too.
-func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate) (*planned, error) {
+func (f *planFlags) plan(stdin io.Reader, atOnce bool) (*planned, error) {
 	policy, err := f.policy(stdin)
 	if err != nil {
 		return nil, err
@@ -46,8 +46,12 @@ func (f *planFlags) plan(stdin io.Reader, probes ...func() []selector.Candidate)
 		return nil, err
 	}
 	p := &planned{policy: policy}
-	for _, probe := range probes {
-		p.candidates = probe()
+	depths := []engine.Depth{engine.Trial}
+	if atOnce {
+		depths = selector.Depths(policy)
+	}
+	for _, depth := range depths {
+		p.candidates = selector.Probe(depth)
 		p.Plan, err = selector.NewPlan(policy, p.candidates, selector.Options{
 			Backends: names, BestEffort: f.bestEffort, Exact: f.exact,
 		})

@@ -39,7 +39,7 @@ happens, not a version number. It needs no privilege and restricts nothing.`,
 }
 
 func probe(s streams, asJSON bool) error {
-	candidates := selector.Probe()
+	candidates := selector.Probe(engine.Trial)
 	out := newOutput(s)
 	if asJSON {
 		result := probed{Kernel: kernelRelease()}

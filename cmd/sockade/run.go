@@ -45,8 +45,7 @@ func run(s streams, f *planFlags, args []string) error {
 	if len(args) == 0 {
 		return errors.New("run: no command: add it after --, for example sockade run --allow unix -- true")
 	}
-	// Asking the kernel is enough where it says yes: Exec tries what it enforces.
-	plan, err := f.plan(s.in, selector.Inquire, selector.Probe)
+	plan, err := f.plan(s.in, true)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func verify(s streams, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	backends, unavailable, err := available(selector.Probe(), names)
+	backends, unavailable, err := available(selector.Probe(engine.Trial), names)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sockade/sockade/backends/bpflsm"
+	"github.com/sockade/sockade/backends/landlock"
 	"github.com/sockade/sockade/engine"
 	"github.com/sockade/sockade/selector"
 )
@@ -37,9 +38,9 @@ const docsHead = `<!-- SPDX-License-Identifier: Apache-2.0 -->
 
 # Ways around a socket filter
 
-Every known way around a socket filter, and what happens to it with the backends seccomp (and libseccomp) and bpflsm. Each
-row is a test: the way is tried without a sandbox, where it has to work, and with one, as root and, but for bpflsm, which
-takes root, as an unprivileged user. Where it is not simply closed, ` + "`sockade plan`" + ` reports it under the ID in
+Every known way around a socket filter, and what happens to it with the backends seccomp (and libseccomp), bpflsm, and
+landlock on a kernel with socket rules. Each row is a test: the way is tried without a sandbox, where it has to work, and
+with one, as root and, but for bpflsm, which takes root, as an unprivileged user. Where it is not simply closed, ` + "`sockade plan`" + ` reports it under the ID in
 the table; a test holds the plan to that.
 
 `
@@ -74,9 +75,9 @@ func document() string {
 		fmt.Fprintf(&b, "- **%s**: %s\n", w.end, w.text)
 	}
 	for _, c := range chapters {
-		fmt.Fprintf(&b, "\n## %s\n\n| way | policy | with seccomp | with bpflsm | how it is shown |\n|---|---|---|---|---|\n", c.title)
+		fmt.Fprintf(&b, "\n## %s\n\n| way | policy | with seccomp | with bpflsm | with Landlock's socket rules | how it is shown |\n|---|---|---|---|---|---|\n", c.title)
 		for _, w := range c.rows {
-			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", w.name, w.policyText(), w.endText(), w.exactText(), strings.ReplaceAll(w.shown, "|", `\|`))
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", w.name, w.policyText(), w.endText(), w.exactText(bpflsm.New()), w.exactText(landlock.New()), strings.ReplaceAll(w.shown, "|", `\|`))
 		}
 	}
 	b.WriteString(docsTail)
@@ -118,9 +119,9 @@ func (w way) endText() string {
 	return text
 }
 
-// exactText is endText with bpflsm.
-func (w way) exactText() string {
-	w = w.on(selector.Candidate{Backend: bpflsm.New()})
+// exactText is endText with a backend that sees every request.
+func (w way) exactText(b engine.Backend) string {
+	w = w.on(selector.Candidate{Backend: b})
 	w.filtered = ""
 	return w.endText()
 }

@@ -83,9 +83,9 @@ func (s *sandbox) exec(path string) error {
 	if s.Backend == "" {
 		return unix.Exec(path, argv, env)
 	}
-	plan, err := selector.NewPlan(s.way.policy(), selector.Inquire(), s.options())
+	plan, err := selector.NewPlan(s.way.policy(), selector.Probe(engine.Inquiry), s.options())
 	if err != nil {
-		plan, err = selector.NewPlan(s.way.policy(), selector.Probe(), s.options())
+		plan, err = selector.NewPlan(s.way.policy(), selector.Probe(engine.Trial), s.options())
 	}
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *sandbox) image(c testutil.Child) (string, error) {
 }
 
 func (s *sandbox) options() selector.Options {
-	return selector.Options{Backends: []string{s.Backend}, BestEffort: s.way.end == gap || s.way.bestEffort}
+	return selector.Options{Backends: []string{s.Backend}, BestEffort: s.way.end == gap || s.way.bestEffort || s.Backend == "landlock" && s.way.errno == engine.DenyUnsupported}
 }
 
 // runWay is the child function of every attempt.

@@ -23,7 +23,8 @@ func nested(inner engine.Policy) try {
 		if err := s.enter(); err != nil {
 			return "", err
 		}
-		var o selector.Options
+		// The rules of Landlock know no other errno: that is a gap.
+		o := selector.Options{BestEffort: s.Backend == "landlock"}
 		if s.Backend != "" {
 			o.Backends = []string{s.Backend}
 		}

@@ -50,6 +50,8 @@ type way struct {
 	// exact is what it returns with a backend that sees every request and what is
 	// received, where that differs: the way is closed, or works as it should.
 	exact string
+	// asFiltered says that Landlock's socket rules do not see more than a filter here.
+	asFiltered bool
 	// control is what it returns without: works unless set.
 	control    string
 	bestEffort bool
@@ -71,8 +73,11 @@ func (w way) policy() engine.Policy {
 // on is the row as it is with this backend on this kernel.
 func (w way) on(c selector.Candidate) way {
 	seen := ""
-	switch {
-	case c.Backend.Name() == "bpflsm":
+	switch name := c.Backend.Name(); {
+	case name == "landlock" && w.errno == engine.DenyUnsupported:
+		w.end, w.finding, w.seen = gap, engine.FindingErrno, eacces
+	case name == "landlock" && w.asFiltered:
+	case name == "bpflsm", name == "landlock":
 		seen = w.exact
 	case c.Support.Has(seccomp.RingFilter):
 		seen = w.filtered
@@ -94,7 +99,7 @@ func (w way) wantControl() string {
 }
 
 // judged are the backends that the table speaks of: the first two have the column end.
-var judged = []string{"seccomp", "libseccomp", "bpflsm"}
+var judged = []string{"seccomp", "libseccomp", "bpflsm", "landlock"}
 
 const (
 	eacces  = "EACCES"
@@ -340,13 +345,13 @@ var fileWays = []way{
 		end: granted, seen: works, shown: "a process outside sends an inet socket; the policy lets received sockets in unless it says otherwise",
 	}, {
 		name: "SCM_RIGHTS, receive = policy", allow: "unix", fds: receivePolicy, try: receive,
-		end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "a filter does not see what a message carries: strict refuses, best effort starts and it works",
+		asFiltered: true, end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "a filter does not see what a message carries: strict refuses, best effort starts and it works",
 	}, {
 		name: "a socket in flight when the sandbox begins", allow: "unix", fds: receivePolicy, try: receiveInFlight,
-		end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "sent and closed before, received after: the same gap",
+		asFiltered: true, end: gap, finding: engine.FindingReceive, seen: works, exact: truncated, shown: "sent and closed before, received after: the same gap",
 	}, {
 		name: "SCM_RIGHTS of an allowed socket, receive = policy", allow: "unix,inet/stream/tcp", fds: receivePolicy, try: receive,
-		end: gap, finding: engine.FindingReceive, seen: works, exact: works, shown: "the same message under a policy that allows the socket",
+		asFiltered: true, end: gap, finding: engine.FindingReceive, seen: works, exact: works, shown: "the same message under a policy that allows the socket",
 	}, {
 		name: "a process outside that shares the descriptor table", allow: "unix", try: sharedTable,
 		end: granted, seen: works, shown: "clone(CLONE_FILES) before: its sockets arrive without a message, which receive = any lets in",
@@ -401,7 +406,7 @@ var undoWays = []way{
 		name: "seccomp off again", allow: "unix", try: undoSeccomp, end: closed, seen: "EINVAL", control: "EINVAL",
 		shown: "the kernel has no way back",
 	}, {
-		name: "a setuid program", allow: "unix", root: true, try: setuid, image: setuidImage, end: closed, seen: eacces, exact: asRoot + eacces, control: asRoot + works, needs: []need{needSuid},
+		name: "a setuid program", allow: "unix", root: true, asFiltered: true, try: setuid, image: setuidImage, end: closed, seen: eacces, exact: asRoot + eacces, control: asRoot + works, needs: []need{needSuid},
 		shown: "a setuid root program that nobody starts becomes root without a sandbox; within seccomp it stays nobody, within bpflsm it becomes root: no inet socket in both",
 	}, {
 		name: "a tracer inside that rewrites a system call", allow: "unix", try: rewrite, end: closed, seen: eacces, amd64: true, needs: []need{needPtrace},

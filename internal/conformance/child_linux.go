@@ -27,6 +27,7 @@ const (
 	kindInt80    = "int80"    // makes one i386 call, to see whether it survives
 	kindBaseline = "baseline" // fills the table of errnos without a sandbox
 	kindConform  = "conform"  // issues the space under one policy
+	kindPorts    = "ports"    // issues what is about ports under one policy
 )
 
 // Descriptors of a child: the table of errnos, and where the answer goes.
@@ -40,6 +41,7 @@ type job struct {
 	Backend string
 	Case    Case
 	Thin    int
+	Seed    uint64
 	Entries []string // those that this kernel has
 }
 
@@ -92,6 +94,9 @@ func childMain(kind string, backends []engine.Backend, a *answer) error {
 	i := slices.IndexFunc(backends, func(b engine.Backend) bool { return b.Name() == j.Backend })
 	if i < 0 {
 		return fmt.Errorf("BUG(conformance): Main does not know the backend %s", j.Backend)
+	}
+	if kind == kindPorts {
+		return conformPorts(j, backends[i], a)
 	}
 	return conform(j, backends[i], table, a)
 }
@@ -192,12 +197,8 @@ func conform(j job, b engine.Backend, table errnos, a *answer) error {
 	if !support.Available {
 		return fmt.Errorf("%s is not available: %s", b.Name(), support.Reason)
 	}
-	policies := []engine.Policy{j.Case.Policy}
-	if j.Case.Outer != nil {
-		policies = []engine.Policy{*j.Case.Outer, j.Case.Policy}
-	}
 	narrowed := map[string]bool{}
-	for _, p := range policies {
+	for _, p := range j.Case.policies() {
 		layer, err := b.Prepare(p, support)
 		if err != nil {
 			return err
@@ -265,7 +266,7 @@ func (t *tally) compare(r request, want, got unix.Errno) {
 func (t *tally) diverge(r request, want string, got unix.Errno) {
 	t.divergences++
 	if len(t.list) < maxDiverged {
-		t.list = append(t.list, Divergence{t.policy, t.entry, r.Request, r.upper, want, errnoName(got)})
+		t.list = append(t.list, Divergence{Policy: t.policy, Entry: t.entry, Request: r.Request, Upper: r.upper, Want: want, Got: errnoName(got)})
 	}
 }
 

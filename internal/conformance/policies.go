@@ -5,6 +5,7 @@ package conformance
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/sockade/sockade/engine"
 )
@@ -15,6 +16,17 @@ type Case struct {
 	Name   string
 	Policy engine.Policy
 	Outer  *engine.Policy
+}
+
+// withEACCES is the case for a backend that knows no other errno.
+func (k Case) withEACCES() Case {
+	k.Name, k.Policy.DenyErrno = strings.TrimSuffix(k.Name, " (unsupported)")+" (eacces)", engine.DenyEACCES
+	if k.Outer != nil {
+		outer := *k.Outer
+		outer.DenyErrno = engine.DenyEACCES
+		k.Outer = &outer
+	}
+	return k
 }
 
 // Cases returns the reference policies. Those with random rules follow from

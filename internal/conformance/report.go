@@ -16,6 +16,8 @@ type Config struct {
 	Backends []engine.Backend
 	// Cases default to [Cases] of Seed.
 	Cases []Case
+	// PortCases are policies about ports; they come with the default of Cases.
+	PortCases []Case
 	// Seed makes the random policies.
 	Seed uint64
 	// Thin above 1 issues only every Thin-th request, for slow machines.
@@ -78,11 +80,15 @@ type Divergence struct {
 	Entry   string         `json:"entry"`
 	Request engine.Request `json:"request"`
 	Upper   uint32         `json:"upper"`
+	Ports   string         `json:"ports,omitempty"` // the request in its place, if it is about a port
 	Want    string         `json:"want"`
 	Got     string         `json:"got"`
 }
 
 func (d Divergence) String() string {
+	if d.Ports != "" {
+		return fmt.Sprintf("policy %s: %s: %s: want %s, got %s", d.Policy, d.Entry, d.Ports, d.Want, d.Got)
+	}
 	return fmt.Sprintf("policy %s: %s %v (%d, %#x, %d; upper halves %#x): want %s, got %s",
 		d.Policy, d.Entry, d.Request, d.Request.Family, d.Request.Type, d.Request.Protocol, d.Upper, d.Want, d.Got)
 }

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func newTable() (*os.File, error) {
 
 func (c Config) withDefaults() Config {
 	if c.Cases == nil {
-		c.Cases = Cases(c.Seed)
+		c.Cases, c.PortCases = Cases(c.Seed), portCases(c.Seed)
 	}
 	c.Thin = max(c.Thin, 1)
 	if c.Jobs == 0 {
@@ -105,34 +106,30 @@ func (c Config) runBackends(ctx context.Context, table *os.File, entries []strin
 		first error
 		done  int
 		slots = make(chan struct{}, c.Jobs)
-		total = len(c.Backends) * len(c.Cases)
+		total int
 	)
 	report.Backends = make([]Result, len(c.Backends))
 	for n, b := range c.Backends {
 		result := &report.Backends[n]
 		*result = Result{Name: b.Name(), Entries: []EntryResult{}, Diverged: []Divergence{}, Skipped: []Missing{}}
-		support := b.Probe(engine.Trial)
-		for _, k := range c.Cases {
-			if reason := tooLong(b, support, k); reason != "" {
-				result.Skipped = append(result.Skipped, Missing{k.Name, reason})
-				total--
-				continue
-			}
+		for _, k := range c.cases(b, result) {
+			total++
 			wg.Add(1)
-			slots <- struct{}{}
 			go func() {
 				defer wg.Done()
+				slots <- struct{}{}
 				defer func() { <-slots }()
-				a, err := c.child(ctx, kindConform, table, job{b.Name(), k, c.Thin, entries})
+				a, err := c.child(ctx, k.kind, table, job{b.Name(), k.Case, c.Thin, c.Seed, entries})
 				mu.Lock()
 				defer mu.Unlock()
-				if err != nil {
-					if first == nil {
-						first = err
-					}
-					return
+				switch {
+				case errors.Is(err, errNoNamespace):
+					result.Skipped = append(result.Skipped, Missing{k.Name, err.Error()})
+				case err != nil && first == nil:
+					first = err
+				case err == nil:
+					result.add(a.Result)
 				}
-				result.add(a.Result)
 				if done++; c.Progress != nil {
 					c.Progress(done, total)
 				}
@@ -143,15 +140,62 @@ func (c Config) runBackends(ctx context.Context, table *os.File, entries []strin
 	return first
 }
 
-// tooLong tells why a backend cannot take a policy at all.
-func tooLong(b engine.Backend, s engine.Support, k Case) string {
-	for _, g := range b.Assess(k.Policy, s).Gaps {
-		if g.ID == engine.FindingCreate {
-			return g.Why
+// kindCase is a policy and the kind of child that issues requests under it.
+type kindCase struct {
+	Case
+	kind string
+}
+
+// cases are those that the backend can take; the others are in the result.
+func (c Config) cases(b engine.Backend, result *Result) (out []kindCase) {
+	support := b.Probe(engine.Trial)
+	add := func(kind string, k Case, why string) {
+		if why != "" {
+			result.Skipped = append(result.Skipped, Missing{k.Name, why})
+			return
+		}
+		out = append(out, kindCase{k, kind})
+	}
+	if why := cannot(b, support, engine.Policy{}); why != "" {
+		result.Skipped = append(result.Skipped, Missing{"(all about sockets)", why})
+	} else {
+		for _, k := range c.Cases {
+			why := ""
+			for _, p := range k.policies() {
+				why = cmp.Or(why, cannot(b, support, p))
+			}
+			if why == engine.FindingErrno { // with the errno that it knows
+				k, why = k.withEACCES(), ""
+			}
+			add(kindConform, k, why)
 		}
 	}
-	return ""
+	all := engine.Policy{All: true, Ports: engine.Ports{ConnectTCP: engine.PortSet{}}}
+	if why, _ := portGaps(b, support, Case{Policy: all}); why == "" {
+		for _, k := range c.PortCases {
+			why, _ := portGaps(b, support, k)
+			add(kindPorts, k, why)
+		}
+	}
+	return out
 }
+
+// cannot tells why a backend cannot take a policy about sockets, FindingErrno if it is
+// just for the errno.
+func cannot(b engine.Backend, s engine.Support, p engine.Policy) (why string) {
+	for _, g := range b.Assess(p, s).Gaps {
+		switch g.ID {
+		case engine.FindingCreate:
+			return g.Why
+		case engine.FindingErrno:
+			why = g.ID
+		}
+	}
+	return why
+}
+
+// errNoNamespace is a child that could not get a network namespace of its own.
+var errNoNamespace = errors.New("a network namespace of its own is denied here: run it as root, or allow user namespaces")
 
 // childTakes is what to look at where a child cannot be started.
 const childTakes = "a child takes /proc, /dev/null and a dozen free descriptors (ulimit -n)"
@@ -173,6 +217,9 @@ func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	if kind == kindPorts {
+		cmd.SysProcAttr = ownNetwork()
+	}
 	cmd.Args = []string{childName, kind}
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), &stderr
 	cmd.ExtraFiles = []*os.File{table, w}
@@ -181,6 +228,9 @@ func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (
 	}
 	err = cmd.Start()
 	_ = w.Close()
+	if kind == kindPorts && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL)) {
+		return answer{}, errNoNamespace
+	}
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w: %s", name, err, childTakes)
 	}
@@ -197,6 +247,18 @@ func (c Config) child(ctx context.Context, kind string, table *os.File, j job) (
 		return a, fmt.Errorf("%s: %s", name, a.Err)
 	}
 	return a, nil
+}
+
+// ownNetwork has a child in a network namespace of its own, where it is root.
+func ownNetwork() *syscall.SysProcAttr {
+	if unix.Geteuid() == 0 {
+		return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	}
+	return &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: unix.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: unix.Getegid(), Size: 1}},
+	}
 }
 
 func kernelRelease() string {

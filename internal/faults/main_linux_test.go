@@ -61,8 +61,14 @@ func under(arg []byte) (any, error) {
 // answers are what a program got that is to have AF_UNIX only.
 type answers struct{ Unix, Inet, Pair, Ring, GetFD string }
 
-// asks is the program in the sandbox. It leaves its mark: what it prints.
-func asks([]byte) (any, error) { return nil, json.NewEncoder(os.Stdout).Encode(ask()) }
+// asks is the program in the sandbox. It leaves its mark: what it prints. It gives up
+// its stdin, so that under a limit of open files there is one to ask with.
+func asks([]byte) (any, error) {
+	if err := unix.Close(0); err != nil {
+		return nil, err
+	}
+	return nil, json.NewEncoder(os.Stdout).Encode(ask())
+}
 
 func ask() answers {
 	a := answers{

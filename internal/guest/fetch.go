@@ -34,8 +34,9 @@ var ErrMissing = errors.New("nothing to fetch")
 const fresh = 24 * time.Hour
 
 // Fetch returns the path of the file in the newest such package whose name
-// matches. It keeps both in the cache directory. apt checks the signatures, with
-// a configuration of its own: the machine's stays as it is.
+// matches. It keeps it in the cache directory, by the name and the version of the
+// package. apt checks the signatures, with a configuration of its own: the machine's
+// stays as it is.
 func Fetch(ctx context.Context, cache string, p Package, file *regexp.Regexp) (string, error) {
 	apt, err := newApt(ctx, cache, p)
 	if err != nil {
@@ -46,7 +47,11 @@ func Fetch(ctx context.Context, cache string, p Package, file *regexp.Regexp) (s
 		return "", err
 	}
 	for _, name := range names {
-		target := filepath.Join(cache, p.Arch, p.Suite, name)
+		var version string
+		if version, err = apt.version(ctx, name); err != nil {
+			return "", err
+		}
+		target := filepath.Join(cache, p.Arch, p.Suite, name+"_"+version)
 		if _, err = os.Stat(target); err == nil {
 			return target, nil
 		}
@@ -160,6 +165,20 @@ func (a apt) newest(ctx context.Context, p Package) ([]string, error) {
 	names = slices.DeleteFunc(names, func(name string) bool { return byVersion(name, newest) != 0 })
 	slices.Sort(names)
 	return names, nil
+}
+
+// version returns the version that would be fetched: a name may stay the same.
+func (a apt) version(ctx context.Context, name string) (string, error) {
+	out, err := a.run(ctx, "", "apt-cache", "show", "--no-all-versions", name)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(out)) {
+		if version, ok := strings.CutPrefix(line, "Version: "); ok {
+			return strings.TrimSpace(version), nil
+		}
+	}
+	return "", fmt.Errorf("apt-cache show %s: no version", name)
 }
 
 var number = regexp.MustCompile(`\d+`)

@@ -17,7 +17,10 @@ const (
 	IORingSetupSQPoll    = 1 << 1
 	IORingSetupRDisabled = 1 << 6
 
+	ioringOpSendmsg      = 9
+	ioringOpConnect      = 16
 	ioringOpSocket       = 45
+	ioringOpBind         = 56
 	ioringEnterGetEvents = 1 << 0
 	ioringEnterSQWakeup  = 1 << 1
 	ioringOffSQRing      = 0
@@ -172,13 +175,17 @@ func (r *Ring) word(ring []byte, offset uint32) *uint32 {
 // A polling kernel thread sees it at once; else Enter submits it. typ is 64 bits
 // wide in the queue, of which the kernel takes the low 32.
 func (r *Ring) Queue(family int32, typ uint64, protocol int32, userData uint64) bool {
+	return r.queue(ioRingSQE{opcode: ioringOpSocket, fd: family, off: typ, length: uint32(protocol), userData: userData})
+}
+
+func (r *Ring) queue(sqe ioRingSQE) bool {
 	p := &r.params
 	tail := r.word(r.sq, p.sq.tail)
 	if *tail-atomic.LoadUint32(r.word(r.sq, p.sq.head)) == p.sqEntries {
 		return false
 	}
 	i := *tail & *r.word(r.sq, p.sq.mask)
-	r.sqes[i] = ioRingSQE{opcode: ioringOpSocket, fd: family, off: typ, length: uint32(protocol), userData: userData}
+	r.sqes[i] = sqe
 	*r.word(r.sq, p.sq.array+4*i) = i
 	atomic.StoreUint32(tail, *tail+1)
 	r.pending++

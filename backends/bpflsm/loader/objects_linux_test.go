@@ -60,6 +60,7 @@ func TestTable(t *testing.T) {
 		{"cells", unsafe.Offsetof(goes.Cells), unsafe.Offsetof(c.Table)},
 		{"low", unsafe.Offsetof(goes.Low), unsafe.Offsetof(c.Low)},
 		{"listed", unsafe.Offsetof(goes.Listed), unsafe.Offsetof(c.Listed)},
+		{"ports", unsafe.Offsetof(goes.Ports), unsafe.Offsetof(c.Ports)},
 		{"size", unsafe.Sizeof(goes), unsafe.Sizeof(c)},
 	} {
 		if field.goes != field.c {

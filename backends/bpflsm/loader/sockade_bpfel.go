@@ -29,6 +29,8 @@ type sockadeDenial struct {
 	Type     int32
 	Protocol int32
 	Errno    int32
+	Set      int32
+	Port     int32
 	Comm     [16]int8
 }
 
@@ -38,6 +40,7 @@ type sockadeDomain struct {
 	Users   uint64
 	Denials uint64
 	Depth   uint64
+	Flags   uint64
 	Policy  sockadePolicy
 }
 
@@ -47,6 +50,7 @@ type sockadePolicy struct {
 	Table  [1024]uint16
 	Low    [512][4]uint64
 	Listed [1024]uint32
+	Ports  [4][128]uint64
 }
 
 // Names of all BPF objects in the ELF.
@@ -66,7 +70,10 @@ const (
 	sockadeProgInodeUnlink       = "inode_unlink"
 	sockadeProgPtraceAccessCheck = "ptrace_access_check"
 	sockadeProgSbUmount          = "sb_umount"
+	sockadeProgSocketBind        = "socket_bind"
+	sockadeProgSocketConnect     = "socket_connect"
 	sockadeProgSocketCreate      = "socket_create"
+	sockadeProgSocketSendmsg     = "socket_sendmsg"
 	sockadeProgTaskAlloc         = "task_alloc"
 	sockadeProgTaskFree          = "task_free"
 	sockadeProgTaskPrctl         = "task_prctl"
@@ -123,7 +130,10 @@ type sockadeProgramSpecs struct {
 	InodeUnlink       *ebpf.ProgramSpec `ebpf:"inode_unlink"`
 	PtraceAccessCheck *ebpf.ProgramSpec `ebpf:"ptrace_access_check"`
 	SbUmount          *ebpf.ProgramSpec `ebpf:"sb_umount"`
+	SocketBind        *ebpf.ProgramSpec `ebpf:"socket_bind"`
+	SocketConnect     *ebpf.ProgramSpec `ebpf:"socket_connect"`
 	SocketCreate      *ebpf.ProgramSpec `ebpf:"socket_create"`
+	SocketSendmsg     *ebpf.ProgramSpec `ebpf:"socket_sendmsg"`
 	TaskAlloc         *ebpf.ProgramSpec `ebpf:"task_alloc"`
 	TaskFree          *ebpf.ProgramSpec `ebpf:"task_free"`
 	TaskPrctl         *ebpf.ProgramSpec `ebpf:"task_prctl"`
@@ -207,7 +217,10 @@ type sockadePrograms struct {
 	InodeUnlink       *ebpf.Program `ebpf:"inode_unlink"`
 	PtraceAccessCheck *ebpf.Program `ebpf:"ptrace_access_check"`
 	SbUmount          *ebpf.Program `ebpf:"sb_umount"`
+	SocketBind        *ebpf.Program `ebpf:"socket_bind"`
+	SocketConnect     *ebpf.Program `ebpf:"socket_connect"`
 	SocketCreate      *ebpf.Program `ebpf:"socket_create"`
+	SocketSendmsg     *ebpf.Program `ebpf:"socket_sendmsg"`
 	TaskAlloc         *ebpf.Program `ebpf:"task_alloc"`
 	TaskFree          *ebpf.Program `ebpf:"task_free"`
 	TaskPrctl         *ebpf.Program `ebpf:"task_prctl"`
@@ -222,7 +235,10 @@ func (p *sockadePrograms) Close() error {
 		p.InodeUnlink,
 		p.PtraceAccessCheck,
 		p.SbUmount,
+		p.SocketBind,
+		p.SocketConnect,
 		p.SocketCreate,
+		p.SocketSendmsg,
 		p.TaskAlloc,
 		p.TaskFree,
 		p.TaskPrctl,

@@ -22,6 +22,7 @@ import (
 	"sync"
 
 	"github.com/sockade/sockade/internal/guest"
+	"github.com/sockade/sockade/internal/guest/testkernel"
 	"github.com/sockade/sockade/internal/testutil"
 )
 
@@ -123,6 +124,8 @@ type machine struct {
 	// outer is the oldest and the newest kernel: what hardly depends on the kernel
 	// is tested on these.
 	outer bool
+	// rules is the dialect of Landlock's socket rules that the kernel has; empty for none.
+	rules string
 }
 
 // modules are security modules with which all backends work. Debian's list has them but for bpf.
@@ -136,7 +139,7 @@ var without = []string{"lsm=capability ia32_emulation=0", "lsm=lockdown lockdown
 // machines fetches the kernels. What cannot be had here is one line and no error.
 func (o options) machines(ctx context.Context) ([]machine, error) {
 	if o.image != "" {
-		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image}, name: filepath.Base(o.image), outer: true, backends: "seccomp"}}, nil
+		return []machine{{Machine: guest.Machine{Arch: o.arch, Kernel: o.image, Cmdline: modules}, name: filepath.Base(o.image), outer: true, backends: "seccomp"}}, nil
 	}
 	if err := os.MkdirAll(o.cache, 0o755); err != nil {
 		return nil, err
@@ -173,8 +176,50 @@ func (o options) machines(ctx context.Context) ([]machine, error) {
 			}
 		}
 	}
-	if !known {
-		return nil, fmt.Errorf("-kernel %s: no such kernel; there are %v", o.kernel, guest.Kernels)
+	var dialects, names []string
+	for _, dialect := range testkernel.Dialects {
+		names = append(names, testName(dialect))
+		if strings.Contains(testName(dialect), o.kernel) {
+			dialects = append(dialects, dialect)
+		}
+	}
+	if !known && dialects == nil {
+		return nil, fmt.Errorf("-kernel %s: no such kernel; there are %v and %v", o.kernel, guest.Kernels, names)
+	}
+	tests, err := testMachines(ctx, o.cache, dialects)
+	return append(out, tests...), err
+}
+
+func testName(dialect string) string {
+	return testkernel.Base + " amd64 socket rules (" + dialect + ")"
+}
+
+// testMachines builds the kernels with Landlock's socket rules. A warning of theirs ends
+// the guest.
+func testMachines(ctx context.Context, cache string, dialects []string) ([]machine, error) {
+	if dialects == nil {
+		return nil, nil
+	}
+	program, missing, fix := guest.QEMU("amd64")
+	if missing != "" {
+		skip("kernels with socket rules", program+" is "+missing, fix)
+		return nil, nil
+	}
+	fmt.Fprintln(os.Stderr, "build", testkernel.Base, "amd64 with socket rules")
+	images, err := testkernel.Build(ctx, cache)
+	if errors.Is(err, guest.ErrMissing) {
+		skip("kernels with socket rules", err.Error(), "make install, as root on a Debian with network")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []machine
+	for _, dialect := range dialects {
+		out = append(out, machine{
+			Machine: guest.Machine{Arch: "amd64", Kernel: images[dialect], Cmdline: modules + " panic_on_warn=1"},
+			name:    testName(dialect), backends: "landlock,seccomp,bpflsm", rules: dialect,
+		})
 	}
 	return out, nil
 }

@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/sockade/sockade/internal/guest"
 	"github.com/sockade/sockade/internal/guest/job"
+	"github.com/sockade/sockade/internal/guest/testkernel"
 	"github.com/sockade/sockade/internal/testutil"
 )
 
@@ -34,15 +36,18 @@ var packages = []struct {
 	asNobody   bool
 	skipNobody string
 	outer      bool
+	rules      bool // only where there are socket rules
 }{
 	{path: "internal/sys"},
 	{path: "internal/cbpf", skip: "VM|Walk|Lookup"},
 	{path: "backends/seccomp", skip: "TestConformance|TestMutants|TestCompile"},
+	{path: "backends/landlock", skip: "TestConformance|TestCompile", asNobody: true, skipNobody: "TestConformance|TestCompile"},
 	{path: "backends/bpflsm/loader", skip: "TestVersion|TestFresh|TestTable"},
 	{path: "selector", asNobody: true, skipNobody: "TestRestrictRace"},
 	{path: "internal/bypass"},
 	{path: "cmd/sockade", skip: words, asNobody: true, skipNobody: words + "|TestScripts/verify"},
 	{path: "internal/faults", asNobody: true, outer: true},
+	{path: "internal/guest/testkernel", skip: "TestRecipe|TestMissing|TestLock|TestBuild", rules: true},
 }
 
 // words are tests about what is read and printed, by the shells that there are, and
@@ -119,6 +124,10 @@ func oneIn(arch string) string {
 	return "96"
 }
 
+// loads is the step after which the BPF programs stay loaded, as where sockade is in
+// use: else every probe of the tests that follow would load them.
+const loads = "load the programs"
+
 // steps are what a guest runs: as root, and as nobody.
 func (o options) steps(m machine) []job.Step {
 	var steps []job.Step
@@ -137,6 +146,9 @@ func (o options) steps(m machine) []job.Step {
 			if user.uid != 0 && (!p.asNobody || m.only != "") || m.only != "" && m.only != p.path {
 				continue
 			}
+			if p.rules && m.rules == "" && o.image == "" {
+				continue
+			}
 			if (p.outer || user.uid != 0) && !m.outer && o.run == "" {
 				continue
 			}
@@ -152,10 +164,16 @@ func (o options) steps(m machine) []job.Step {
 			case m.only != "":
 				skip = "TestMemory"
 			}
+			if p.rules && m.rules != "" {
+				s.Env[0] += "," + testkernel.Capability(m.rules)
+			}
 			if skip != "" {
 				s.Argv = append(s.Argv, "-test.skip", skip)
 			}
 			steps = append(steps, s)
+			if p.path == "backends/bpflsm/loader" && strings.Contains(user.backends, "bpflsm") {
+				steps = append(steps, job.Step{Name: loads, Seconds: stepSeconds, Argv: []string{"/bin/sockade-bpf", "load"}})
+			}
 		}
 	}
 	return steps

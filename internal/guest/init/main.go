@@ -76,8 +76,9 @@ func prepare() error {
 			return fmt.Errorf("mount %s: %w", m.target, err)
 		}
 	}
-	// Else every family that is not registered forks a modprobe that is not there.
-	if err := os.WriteFile("/proc/sys/kernel/modprobe", []byte("\n"), 0); err != nil {
+	// Else every family that is not registered forks a modprobe that is not there. A
+	// kernel without modules has no such file.
+	if err := os.WriteFile("/proc/sys/kernel/modprobe", []byte("\n"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	installBusybox()

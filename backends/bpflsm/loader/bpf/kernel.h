@@ -81,8 +81,14 @@ struct vfsmount {
 	struct super_block *mnt_sb;
 } __core;
 
+struct hlist_nulls_node {
+	void *pprev;
+} __core;
+
 struct sock_common {
 	unsigned short skc_family;
+	__u16 skc_num;
+	struct hlist_nulls_node skc_nulls_node;
 } __core;
 
 struct sock {
@@ -93,6 +99,12 @@ struct sock {
 
 struct socket {
 	struct sock *sk;
+} __core;
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	unsigned int msg_flags;
 } __core;
 
 struct mnt_namespace;
@@ -121,6 +133,23 @@ enum {
 	ESTALE = 116,
 	MAX_ERRNO = 4095,
 };
+
+/* linux/socket.h, linux/net.h, linux/in.h, linux/in6.h */
+#define AF_UNSPEC 0
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define MSG_FASTOPEN 0x20000000
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ntohs(port) __builtin_bswap16(port)
+#else
+#define ntohs(port) (port)
+#endif
+#define SIN_LEN 16 /* sizeof(struct sockaddr_in) */
+#define SIN6_LEN_RFC2133 24
 
 /* linux/prctl.h, linux/ptrace.h, linux/fs.h, linux/magic.h */
 #define PR_GET_DUMPABLE 3

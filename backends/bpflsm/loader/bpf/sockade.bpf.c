@@ -24,6 +24,16 @@ enum {
 	MAX_DOMAINS = 4096,
 	LOW_PROTOCOLS = 256,
 	LAST_PROTOCOL = 65534,
+	PORT_RANGES = 128,
+};
+
+/* Sets of ports, by the operation that asks for one. */
+enum {
+	CONNECT_TCP,
+	BIND_TCP,
+	CONNECT_UDP,
+	BIND_UDP,
+	PORT_SETS,
 };
 
 /* What a cell of the table says about a family and type. */
@@ -38,6 +48,7 @@ enum {
 	POLICY_ALL = 1,
 	POLICY_UNSUPPORTED = 2,
 	POLICY_RECEIVE = 4,
+	POLICY_PORTS = 1 << 8, /* << set: the set restricts */
 };
 
 /* The layout is known to backends/bpflsm/table.go. */
@@ -46,6 +57,7 @@ struct policy {
 	__u16 table[CELLS];
 	__u64 low[SETS][LOW_PROTOCOLS / 64];
 	__u32 listed[LISTED]; /* set << 16 | protocol, ascending, then ~0 */
+	__u64 ports[PORT_SETS][PORT_RANGES]; /* first << 32 | last, ascending, then at least one 1 << 62 */
 };
 
 struct domain {
@@ -53,6 +65,7 @@ struct domain {
 	__u64 users; /* tasks and domains directly in it */
 	__u64 denials;
 	__u64 depth;
+	__u64 flags; /* of the policy and of all around it */
 	struct policy policy;
 };
 
@@ -86,6 +99,7 @@ struct denial {
 	__u64 domain;
 	__u32 pid, tid;
 	__s32 family, type, protocol, errno;
+	__s32 set, port; /* of a port that was denied; -1 for a socket */
 	char comm[16];
 };
 
@@ -208,7 +222,7 @@ static __always_inline __u64 domain_of(__u64 task)
 }
 
 /* Tells somebody who may listen, or drops it. */
-static __always_inline void report(__u64 id, __s32 family, __s32 type, __s32 protocol, int err)
+static __always_inline void report(__u64 id, __s32 family, __s32 type, __s32 protocol, __s32 set, __s32 port, int err)
 {
 	__u32 zero = 0;
 	__u64 now = bpf_ktime_get_ns();
@@ -234,8 +248,19 @@ static __always_inline void report(__u64 id, __s32 family, __s32 type, __s32 pro
 	e->type = type;
 	e->protocol = protocol;
 	e->errno = -err;
+	e->set = set;
+	e->port = port;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	bpf_ringbuf_submit(e, 0);
+}
+
+/* The compiler knows that it is 0 or -errno, and the verifier has to see it. */
+static __always_inline int error_of(__s64 err)
+{
+	if (err == 0)
+		return 0;
+	asm volatile("" : "+r"(err));
+	return err < -MAX_ERRNO || err > 0 ? -EACCES : err;
 }
 
 /* The innermost domain that denies gives the errno. */
@@ -249,10 +274,8 @@ static __always_inline int decide(__u64 id, __s32 family, __s32 type, __s32 prot
 		if (err == 0)
 			return 0;
 		if (err < 0) {
-			report(id, family, type, protocol, err);
-			/* The compiler knows that it is in range, and the verifier does not. */
-			asm volatile("" : "+r"(err));
-			return err < -MAX_ERRNO ? -EACCES : err;
+			report(id, family, type, protocol, -1, -1, err);
+			return error_of(err);
 		}
 		id = parent_of(id);
 	}
@@ -366,6 +389,7 @@ static __always_inline int enter(__u64 id, const void *user)
 		}
 		d->parent = outer;
 		d->depth = depth;
+		d->flags = d->policy.flags | (around ? around->flags : 0);
 		if (around)
 			__sync_fetch_and_add(&around->users, 1);
 	}
@@ -429,6 +453,226 @@ int task_prctl(__u64 *ctx)
 	return -EINVAL;
 }
 
+/* Tells whether one of the ranges has the port. As is_listed(), without branches. */
+static __always_inline bool has_port(struct policy *p, __u32 set, __u64 port)
+{
+	__u64 *ranges = p->ports[bounded(set, PORT_SETS - 1)];
+	__u64 pos = 0; /* how many ranges begin at the port or before it */
+
+#pragma unroll
+	for (int bit = 6; bit >= 0; bit--) {
+		__u64 at = bounded(pos + (1 << bit) - 1, PORT_RANGES - 1);
+		__u64 under = ranges[at] - ((port + 1) << 32);
+
+		asm volatile("" : "+r"(under)); /* else it becomes a branch */
+		pos += under >> 63 << bit;
+	}
+	return pos && (__u32)ranges[bounded(pos - 1, PORT_RANGES - 1)] >= port;
+}
+
+/* As verdict(), for a port. */
+__noinline int port_verdict(__u64 id, __u32 set, __u32 port)
+{
+	struct domain *d = bpf_map_lookup_elem(&domains, &id);
+
+	if (!d)
+		return -EACCES;
+	if (d->policy.flags & (POLICY_PORTS << (set & (PORT_SETS - 1))) && !has_port(&d->policy, set, port)) {
+		__sync_fetch_and_add(&d->denials, 1);
+		return -EACCES;
+	}
+	return d->parent ? 1 : 0;
+}
+
+/* All domains have to allow the port. */
+__noinline int decide_port(__u64 id, __u32 set, __u32 port)
+{
+	for (int i = 0; i < MAX_DEPTH; i++) {
+		int err = port_verdict(id, set, port);
+
+		if (err == 0)
+			return 0;
+		if (err < 0)
+			break;
+		id = parent_of(id);
+	}
+	report(id, -1, -1, set < CONNECT_UDP ? IPPROTO_TCP : IPPROTO_UDP, set, port, -EACCES);
+	return -EACCES;
+}
+
+/* How an address is used. */
+enum { TO_BIND, TO_CONNECT, TO_SEND };
+
+/* What counts of a struct sockaddr_in or sockaddr_in6, as one value. */
+union address {
+	struct {
+		__u16 family, port;
+		__u32 in_addr;
+	};
+	__u64 value;
+};
+
+/*
+ * Decides about an address as security/landlock/net.c of Linux 7.3 does, step by step:
+ * both have to agree on what is malformed, too.
+ */
+__noinline int decide_value(__u64 id, __u64 value, __s32 len, __u32 family, __u32 how)
+{
+	union address a = { .value = value };
+	__u32 set = how >> 8;
+
+	how &= 0xff;
+	switch (a.family) {
+	case AF_UNSPEC:
+		if (how == TO_CONNECT)
+			return 0; /* gives up a connection */
+		if (how == TO_SEND) {
+			if (family == AF_INET6)
+				return -EACCES; /* by IPV6_ADDRFORM it may become an IPv4 one */
+		} else if (family == AF_INET) {
+			if (len < SIN_LEN)
+				return -EINVAL;
+			if (a.in_addr)
+				return -EAFNOSUPPORT;
+		} else {
+			return len < SIN6_LEN_RFC2133 ? -EINVAL : -EAFNOSUPPORT;
+		}
+		/* IPv4 takes it for AF_INET. */
+	case AF_INET:
+		if (len < SIN_LEN)
+			return -EINVAL;
+		break;
+	case AF_INET6:
+		if (len < SIN6_LEN_RFC2133)
+			return -EINVAL;
+		break;
+	default:
+		return 0; /* and the protocol refuses it */
+	}
+	if (a.family != family && a.family != AF_UNSPEC)
+		return -EINVAL;
+	return decide_port(id, set, ntohs(a.port));
+}
+
+static __always_inline int decide_address(__u64 id, const void *address, __s32 len, __u32 family, __u32 how)
+{
+	union address a = {};
+
+	if (len < (int)sizeof(a.family))
+		return -EINVAL;
+	if (bpf_probe_read_kernel(&a, sizeof(a), address))
+		return -EACCES;
+	return decide_value(id, a.value, len, family, how);
+}
+
+/* The flags of the policies that the task is in, if any of them is about ports. */
+static __always_inline __u64 port_flags(__u64 id)
+{
+	struct domain *d;
+
+	if (!id)
+		return 0;
+	d = bpf_map_lookup_elem(&domains, &id);
+	return d ? d->flags & (POLICY_PORTS * 15) : POLICY_PORTS * 15;
+}
+
+enum { OTHER, TCP, UDP };
+
+static __always_inline int kind_of(struct sock *sk)
+{
+	if (!sk) /* for the verifier */
+		return OTHER;
+	if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
+		return OTHER;
+	if (sk->sk_type == SOCK_STREAM && sk->sk_protocol == IPPROTO_TCP)
+		return TCP;
+	if (sk->sk_type == SOCK_DGRAM && sk->sk_protocol == IPPROTO_UDP)
+		return UDP;
+	return OTHER;
+}
+
+/*
+ * A UDP socket without a port gets one by the first connect(2) or message, as by a bind(2)
+ * to port 0. Its port is there for a moment while such a bind(2) fails; its place in the
+ * hash table is not.
+ */
+static __always_inline int decide_autobind(__u64 id, struct sock *sk)
+{
+	if (sk->__sk_common.skc_num && sk->__sk_common.skc_nulls_node.pprev)
+		return 0;
+	return decide_port(id, BIND_UDP, 0);
+}
+
+SEC("lsm/socket_bind")
+int socket_bind(__u64 *ctx)
+{
+	struct socket *sock = (void *)ctx[0];
+	struct sock *sk = sock->sk;
+	int kind = kind_of(sk);
+	__u32 set = kind == TCP ? BIND_TCP : BIND_UDP;
+	__u64 id;
+
+	if (kind == OTHER)
+		return 0;
+	id = domain_of(bpf_get_current_task());
+	if (!(port_flags(id) & POLICY_PORTS << set))
+		return 0;
+	return error_of(decide_address(id, (void *)ctx[1], ctx[2], sk->__sk_common.skc_family, set << 8 | TO_BIND));
+}
+
+SEC("lsm/socket_connect")
+int socket_connect(__u64 *ctx)
+{
+	struct socket *sock = (void *)ctx[0];
+	struct sock *sk = sock->sk;
+	int kind = kind_of(sk);
+	__u32 set = kind == TCP ? CONNECT_TCP : CONNECT_UDP;
+	__u16 family = 0;
+	__u64 id, flags;
+	int err = 0;
+
+	if (kind == OTHER)
+		return 0;
+	id = domain_of(bpf_get_current_task());
+	flags = port_flags(id);
+	if (flags & POLICY_PORTS << set)
+		err = decide_address(id, (void *)ctx[1], ctx[2], sk->__sk_common.skc_family, set << 8 | TO_CONNECT);
+	if (err || kind != UDP || !(flags & POLICY_PORTS << BIND_UDP))
+		return error_of(err);
+	if ((int)ctx[2] < (int)sizeof(family) || bpf_probe_read_kernel(&family, sizeof(family), (void *)ctx[1]) || family == AF_UNSPEC)
+		return 0;
+	return error_of(decide_autobind(id, sk));
+}
+
+SEC("lsm/socket_sendmsg")
+int socket_sendmsg(__u64 *ctx)
+{
+	struct socket *sock = (void *)ctx[0];
+	struct msghdr *msg = (void *)ctx[1];
+	struct sock *sk = sock->sk;
+	int kind = kind_of(sk);
+	const void *address;
+	__u64 id, flags;
+	__u32 how = CONNECT_UDP << 8 | TO_SEND;
+	int err = 0;
+
+	if (kind == OTHER)
+		return 0;
+	address = msg->msg_name;
+	if (kind == TCP) {
+		if (!(msg->msg_flags & MSG_FASTOPEN) || !address)
+			return 0;
+		how = CONNECT_TCP << 8 | TO_CONNECT;
+	}
+	id = domain_of(bpf_get_current_task());
+	flags = port_flags(id);
+	if (address && flags & POLICY_PORTS << (how >> 8))
+		err = decide_address(id, address, msg->msg_namelen, sk->__sk_common.skc_family, how);
+	if (err || kind != UDP || !(flags & POLICY_PORTS << BIND_UDP))
+		return error_of(err);
+	return error_of(decide_autobind(id, sk));
+}
+
 /* A received socket has to be one that the policy allows, where it says so. */
 SEC("lsm/file_receive")
 int file_receive(__u64 *ctx)
@@ -458,7 +702,7 @@ int file_receive(__u64 *ctx)
 			}
 			err = verdict(id, (__u32)family << 4 | (type & (TYPES - 1)), protocol);
 			if (err < 0) {
-				report(id, family, type, protocol, -EACCES);
+				report(id, family, type, protocol, -1, -1, -EACCES);
 				return -EACCES;
 			}
 		}
@@ -556,5 +800,5 @@ int file_open(__u64 *ctx)
 	for (int i = 0; i < sizeof(name); i++)
 		if (name[i] != sysctl[i])
 			return 0;
-	return -EPERM;
+	return error_of(-EPERM);
 }
