@@ -8,10 +8,10 @@ FUZZTIME      ?= 10s
 TAGS          ?=
 export SOCKADE_SEED
 
-.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench-start guests golden
+.PHONY: build test install unit race libseccomp cross lint fuzz mutants verify bench bench-start bench-guard guests golden
 
-build: ## static binaries: ./sockade, and ./sockade-bpf that loads BPF programs for it
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ./ ./cmd/sockade ./cmd/sockade-bpf
+build: ## static binaries: ./sockade, ./sockade-bpf that loads BPF programs for it, ./sockade-bench
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ./ ./cmd/sockade ./cmd/sockade-bpf ./cmd/sockade-bench
 
 test: ## everything that this machine can run
 	bash .ci/test
@@ -48,12 +48,21 @@ mutants: ## shows that the conformance run catches a broken compiler
 verify: build
 	./sockade verify
 
-bench-start: build ## start-up next to bubblewrap and landlock-restrict
-	bash .ci/bench-start
+bench: build ## what a sandbox costs here; ARGS are flags, see ./sockade-bench --help
+	./sockade bench $(or $(ARGS),--quick)
+
+bench-start: build ## start-up next to bubblewrap, firejail and go-landlock's launcher
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	{ GOBIN=$$dir CGO_ENABLED=0 $(GO) install -trimpath github.com/landlock-lsm/go-landlock/cmd/landlock-restrict@v0.11.0 2>/dev/null || true; } && \
+	PATH=$$dir:$$PATH ./sockade-bench --full --scenario start
+
+bench-guard: ## counts instructions in a guest, held to bench/budget.toml; ARGS are flags, see -h
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guard" ./internal/guest/guard && \
+	{ "$$dir/guard" $(ARGS) || { s=$$?; [ $$s -eq 77 ] || exit $$s; }; }
 
 guests: ## the tests on kernels from 5.10 to 7.3 and on ones with Landlock socket rules in QEMU; ARGS are its flags, see -h
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -o "$$dir/guests" ./internal/guest/guests && \
 	{ "$$dir/guests" $(ARGS) || { s=$$?; [ $$s -eq 77 ] || exit $$s; }; }
 
 golden: ## rewrites the golden files, docs/bypass.md and the version of the BPF programs
-	$(GO) test ./backends/seccomp ./backends/bpflsm/loader ./internal/bypass ./internal/cbpf -run 'Golden|Docs|Version' -update
+	$(GO) test ./backends/seccomp ./backends/bpflsm/loader ./internal/bypass ./internal/cbpf ./cmd/sockade-bench -run 'Golden|Docs|Version' -update

@@ -46,6 +46,14 @@ func (t table) uring() []uint32 {
 	return []uint32{425, 426, 427}
 }
 
+// masked are the calls of create that have to be looked for behind the mask, too.
+func (t table) masked() []uint32 {
+	if t.nrMask == 0 {
+		return nil
+	}
+	return t.create
+}
+
 // machines are those that there are filters for. It is a list and no map, which
 // would be filled at every start.
 var machines = []struct {

@@ -138,7 +138,7 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 		ptrace := c.Load(offArg0, c.Switch([]cbpf.Case{single(ptraceAttach, eperm), single(ptraceSeize, eperm)}, allow))
 		add(eperm, nrPidfdGetfd)
 		add(eperm, t.processVMWritev...)
-		add(create, t.create...)
+		add(create, t.masked()...)
 		add(ptrace, t.ptrace...)
 	}
 	add(c.Load(offArg0, c.Switch(unseen, allow)), t.socketcall...)
@@ -146,36 +146,48 @@ func (c *compiler) calls(t table, create cbpf.Node) cbpf.Node {
 	if t.nrMask != 0 {
 		decide = c.And(t.nrMask, decide)
 	}
+	// Calls that make sockets are most of what a filter runs for: they come first.
+	if !c.policy.All {
+		for _, nr := range slices.Backward(t.create) {
+			decide = c.Jump(cbpf.JEQ, nr, create, decide)
+		}
+	}
 	return c.Load(offNr, decide)
 }
 
-// create decides (family, type, protocol) as __sys_socket and __sock_create do.
+// create decides (family, type, protocol) as __sys_socket and __sock_create do: flags,
+// then the range of the family, then that of the type, which is looked at only once.
 func (c *compiler) create() cbpf.Node {
 	einval, eafnosupport := c.malformed(engine.EINVAL), c.malformed(engine.EAFNOSUPPORT)
 	afMax := uint32(c.limits.AFMax)
-	badType := c.Load(c.arg(0), c.Jump(cbpf.JGE, afMax, eafnosupport, einval))
-
 	cases := append(make([]cbpf.Case, 0, 16), cbpf.Case{First: afMax, Last: ^uint32(0), Node: eafnosupport})
 	for family := range c.limits.AFMax {
 		if c.names(family) || family == afInet {
 			cases = append(cases, single(uint32(family), c.types(family)))
 		}
 	}
-	families := c.Load(c.arg(0), c.Switch(cases, c.deny(engine.NoFamily)))
-
-	known := c.And(uint32(engine.TypeMask), c.Jump(cbpf.JGE, uint32(c.limits.SockMax), badType, families))
+	noFamily := c.byType([]cbpf.Case{c.noType()}, c.deny(engine.NoFamily))
+	families := c.Load(c.arg(0), c.Switch(cases, noFamily))
 	badFlags := ^uint32(engine.TypeMask | engine.TypeFlags)
-	return c.Load(c.arg(1), c.Jump(cbpf.JSET, badFlags, einval, known))
+	return c.Load(c.arg(1), c.Jump(cbpf.JSET, badFlags, einval, families))
 }
 
-// types decides by the type of a family's request, whose flags and range have
-// been checked. The builder drops the load where the type makes no difference.
+// types decides by the type of a family's request, whose flags have been checked.
 func (c *compiler) types(family int32) cbpf.Node {
-	cases := make([]cbpf.Case, 0, 16)
+	cases := append(make([]cbpf.Case, 0, 16), c.noType())
 	for typ := range c.limits.SockMax {
 		cases = append(cases, single(uint32(typ), c.protocols(family, typ)))
 	}
-	return c.Load(c.arg(1), c.And(uint32(engine.TypeMask), c.Switch(cases, cases[0].Node)))
+	return c.byType(cases, cases[1].Node)
+}
+
+// noType is what no kernel knows as a type.
+func (c *compiler) noType() cbpf.Case {
+	return cbpf.Case{First: uint32(c.limits.SockMax), Last: ^uint32(0), Node: c.malformed(engine.EINVAL)}
+}
+
+func (c *compiler) byType(cases []cbpf.Case, otherwise cbpf.Node) cbpf.Node {
+	return c.Load(c.arg(1), c.And(uint32(engine.TypeMask), c.Switch(cases, otherwise)))
 }
 
 // protocols decides by the protocol of one family and type. The builder drops

@@ -51,6 +51,14 @@ var arrows = []struct {
 		from: "internal/conformance", not: []string{module + "selector", module + "cmd/"},
 		why: "what is tested is passed in",
 	},
+	{
+		from: "bench", not: []string{module + "cmd/", module + "internal/conformance", module + "internal/guest/", "gonum.org/", "html/", "image/"},
+		why: "it measures; charts and tables belong to cmd/sockade-bench",
+	},
+	{
+		from: "internal/conformance", not: []string{module + "bench"},
+		why: "a verdict does not depend on what it costs",
+	},
 	{from: "", not: []string{module + "cmd/"}, why: "a command is nobody's library"},
 	{
 		from: "", except: "internal/guest", not: []string{module + "internal/testutil", module + "internal/guest/"},
@@ -82,7 +90,7 @@ func TestImportArrows(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"engine", "selector", "backends/seccomp", "cmd/sockade"} {
+	for _, name := range []string{"engine", "selector", "backends/seccomp", "bench", "cmd/sockade"} {
 		if packages[module+name] == nil {
 			t.Errorf("no package %s found: this test looks at nothing", name)
 		}

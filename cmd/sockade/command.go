@@ -23,6 +23,9 @@ type command struct {
 	// takesCommand says that the first argument begins a command line that is
 	// not ours, with flags of its own.
 	takesCommand bool
+	// passesFlags says that all arguments are another program's, but for a request
+	// for help alone.
+	passesFlags bool
 	// complete completes the other arguments.
 	complete completer
 	run      func(s streams, args []string) error
@@ -38,6 +41,7 @@ var subcommands = []struct {
 	{"check", newCheck},
 	{"probe", newProbe},
 	{"verify", newVerify},
+	{"bench", newBench},
 	{"bpf", newBPF},
 	{"completion", newCompletion},
 }
@@ -99,6 +103,9 @@ func subcommandNames() string {
 
 // start reads the flags and runs the command.
 func (c *command) start(args []string, s streams) error {
+	if c.passesFlags && (len(args) != 1 || args[0] != "-h" && args[0] != "--help") {
+		return c.run(s, args)
+	}
 	args, err := c.parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

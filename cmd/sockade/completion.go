@@ -112,7 +112,7 @@ func completeLast(words []string) (candidates []string, then string) {
 		return value("")
 	case value != nil:
 		return value(word)
-	case strings.HasPrefix(word, "-"):
+	case strings.HasPrefix(word, "-") && !c.passesFlags:
 		return matching(c.flagNames(), "", word), thenSpace
 	case c.takesCommand:
 		return nil, fmt.Sprintf("%s %d", thenCommand, last)

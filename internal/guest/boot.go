@@ -28,6 +28,9 @@ type Machine struct {
 	// MemoryMiB is 1024 unless set, CPUs 1 and Timeout 20 minutes.
 	MemoryMiB, CPUs int
 	Timeout         time.Duration
+	// Instructions has the guest's clock count executed instructions: one is a
+	// nanosecond. It takes a single CPU, and is slower.
+	Instructions bool
 }
 
 // consoleLines are shown of a guest that fails.
@@ -104,9 +107,14 @@ func Boot(ctx context.Context, m Machine, files Files, steps []job.Step, got fun
 func (m Machine) arguments(initramfs string) []string {
 	cmdline := "quiet panic=-1 console="
 	args := []string{
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-nographic", "-no-reboot", "-nodefaults", "-net", "none",
+		"-cpu", "max", "-nographic", "-no-reboot", "-nodefaults", "-net", "none",
 		"-m", strconv.Itoa(max(m.MemoryMiB, 1024)), "-smp", strconv.Itoa(max(m.CPUs, 1)), "-kernel", m.Kernel, "-initrd", initramfs,
 		"-chardev", "stdio,id=console", "-chardev", "file,id=answers,path=/proc/self/fd/3",
+	}
+	if m.Instructions {
+		args = append(args, "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")
+	} else {
+		args = append(args, "-accel", "tcg,thread=multi")
 	}
 	switch m.Arch {
 	case "arm64":
