@@ -143,7 +143,7 @@ func load(magic uint64) (*programs, error) {
 		return nil, noAnswer(errno)
 	}
 	// From here on only the programs change them.
-	for _, name := range []string{sockadeMapTasks, sockadeMapDomains, sockadeMapBlank, sockadeMapHome} {
+	for _, name := range []string{sockadeMapTasks, sockadeMapMarks, sockadeMapDomains, sockadeMapBlank, sockadeMapHome} {
 		step("freeze " + name)
 		if err := c.Maps[name].Freeze(); err != nil {
 			p.close()

@@ -44,6 +44,17 @@ type sockadeDomain struct {
 	Policy  sockadePolicy
 }
 
+type sockadeMarks struct {
+	_       structs.HostLayout
+	Members [16384]uint64
+}
+
+type sockadeMember struct {
+	_       structs.HostLayout
+	Domain  uint64
+	Allowed uint64
+}
+
 type sockadePolicy struct {
 	_      structs.HostLayout
 	Flags  uint64
@@ -62,6 +73,7 @@ const (
 	sockadeMapDenials            = "denials"
 	sockadeMapDomains            = "domains"
 	sockadeMapHome               = "home"
+	sockadeMapMarks              = "marks"
 	sockadeMapTasks              = "tasks"
 	sockadeProgFileOpen          = "file_open"
 	sockadeProgFileReceive       = "file_receive"
@@ -79,6 +91,7 @@ const (
 	sockadeProgTaskPrctl         = "task_prctl"
 	sockadeVarDenialType         = "denial_type"
 	sockadeVarMagic              = "magic"
+	sockadeVarMemberType         = "member_type"
 )
 
 // loadSockade returns the embedded CollectionSpec for sockade.
@@ -148,6 +161,7 @@ type sockadeMapSpecs struct {
 	Denials *ebpf.MapSpec `ebpf:"denials"`
 	Domains *ebpf.MapSpec `ebpf:"domains"`
 	Home    *ebpf.MapSpec `ebpf:"home"`
+	Marks   *ebpf.MapSpec `ebpf:"marks"`
 	Tasks   *ebpf.MapSpec `ebpf:"tasks"`
 }
 
@@ -157,6 +171,7 @@ type sockadeMapSpecs struct {
 type sockadeVariableSpecs struct {
 	DenialType *ebpf.VariableSpec `ebpf:"denial_type"`
 	Magic      *ebpf.VariableSpec `ebpf:"magic"`
+	MemberType *ebpf.VariableSpec `ebpf:"member_type"`
 }
 
 // sockadeObjects contains all objects after they have been loaded into the kernel.
@@ -184,6 +199,7 @@ type sockadeMaps struct {
 	Denials *ebpf.Map `ebpf:"denials"`
 	Domains *ebpf.Map `ebpf:"domains"`
 	Home    *ebpf.Map `ebpf:"home"`
+	Marks   *ebpf.Map `ebpf:"marks"`
 	Tasks   *ebpf.Map `ebpf:"tasks"`
 }
 
@@ -194,6 +210,7 @@ func (m *sockadeMaps) Close() error {
 		m.Denials,
 		m.Domains,
 		m.Home,
+		m.Marks,
 		m.Tasks,
 	)
 }
@@ -204,6 +221,7 @@ func (m *sockadeMaps) Close() error {
 type sockadeVariables struct {
 	DenialType *ebpf.Variable `ebpf:"denial_type"`
 	Magic      *ebpf.Variable `ebpf:"magic"`
+	MemberType *ebpf.Variable `ebpf:"member_type"`
 }
 
 // sockadePrograms contains all programs after they have been loaded into the kernel.

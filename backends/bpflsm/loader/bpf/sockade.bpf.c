@@ -4,7 +4,8 @@
  * in the map tasks, which task_alloc copies and task_free takes away; user space
  * can write neither map once they are frozen. The key is the address of the task:
  * task storage would be quicker where there is one, but before Linux 6.2 it can
- * fail to find what is there, and that would be an open sandbox.
+ * fail to find what is there, and that would be an open sandbox. Most tasks are in no
+ * domain: their marks say so without a look into the map.
  *
  * A domain that is not found denies. A program returns 0 or -errno: Linux 5.10 and
  * 6.1 do not check what an LSM program returns.
@@ -25,6 +26,7 @@ enum {
 	LOW_PROTOCOLS = 256,
 	LAST_PROTOCOL = 65534,
 	PORT_RANGES = 128,
+	MARK_BITS = 14,
 };
 
 /* Sets of ports, by the operation that asks for one. */
@@ -69,12 +71,36 @@ struct domain {
 	struct policy policy;
 };
 
+/* The layout is known to backends/bpflsm/loader/status_linux.go. */
+struct member {
+	__u64 domain;
+	/* The last request that was allowed, which it is as long as the task is in the domain. */
+	__u64 allowed;
+};
+
+const struct member *member_type __attribute__((unused)); /* has bpf2go know the type */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_TASKS);
 	__type(key, __u64); /* struct task_struct * */
-	__type(value, __u64); /* id of a domain */
+	__type(value, struct member);
 } tasks SEC(".maps");
+
+/*
+ * How many tasks in domains have an address with the same hash. Counted up before an
+ * entry is made and down after it is gone: 0 says that there is none.
+ */
+struct marks {
+	__u64 members[1 << MARK_BITS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct marks);
+} marks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -214,11 +240,54 @@ static __always_inline __u64 parent_of(__u64 id)
 	return d ? d->parent : 0;
 }
 
+/* The address of a task that is an argument: the verifier lets nobody reckon with it. */
+static __always_inline __u64 address_of(__u64 task)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &task);
+	return address;
+}
+
+static __always_inline __u64 *mark_of(__u64 task)
+{
+	__u32 zero = 0;
+	struct marks *m = bpf_map_lookup_elem(&marks, &zero);
+
+	return m ? &m->members[task * 0x9e3779b97f4a7c15 >> (64 - MARK_BITS)] : 0;
+}
+
+static __always_inline void count_members(__u64 task, __s64 more)
+{
+	__u64 *mark = mark_of(task);
+
+	if (mark)
+		__sync_fetch_and_add(mark, more);
+}
+
+static __always_inline struct member *member_of(__u64 task)
+{
+	__u64 *mark = mark_of(task);
+
+	if (mark && !*mark)
+		return 0;
+	return bpf_map_lookup_elem(&tasks, &task);
+}
+
 static __always_inline __u64 domain_of(__u64 task)
 {
-	__u64 *id = bpf_map_lookup_elem(&tasks, &task);
+	struct member *m = member_of(task);
 
-	return id ? *id : 0;
+	return m ? m->domain : 0;
+}
+
+static __always_inline long delete_member(__u64 task)
+{
+	long err = bpf_map_delete_elem(&tasks, &task);
+
+	if (!err)
+		count_members(task, -1);
+	return err;
 }
 
 /* Tells somebody who may listen, or drops it. */
@@ -285,12 +354,23 @@ static __always_inline int decide(__u64 id, __s32 family, __s32 type, __s32 prot
 SEC("lsm/socket_create")
 int socket_create(__u64 *ctx)
 {
-	__u64 id;
+	struct member *m;
+	__u64 request;
+	int err;
 
 	if ((int)ctx[3]) /* kern: the kernel's own socket */
 		return 0;
-	id = domain_of(bpf_get_current_task());
-	return id ? decide(id, ctx[0], ctx[1], ctx[2]) : 0;
+	m = member_of(bpf_get_current_task());
+	if (!m)
+		return 0;
+	/* No valid family or type has more bits. */
+	request = 1ull << 63 | (ctx[0] & 0x7fff) << 48 | (ctx[1] & 0xffff) << 32 | (__u32)ctx[2];
+	if (m->allowed == request)
+		return 0;
+	err = decide(m->domain, ctx[0], ctx[1], ctx[2]);
+	if (!err)
+		m->allowed = request;
+	return err;
 }
 
 /* One user of the domain is gone; the last one ends it. */
@@ -317,10 +397,10 @@ static __always_inline void release(__u64 id)
 SEC("lsm/task_free")
 int task_free(__u64 *ctx)
 {
-	__u64 task = ctx[0];
+	__u64 task = address_of(ctx[0]);
 	__u64 id = domain_of(task);
 
-	if (id && !bpf_map_delete_elem(&tasks, &task))
+	if (id && !delete_member(task))
 		release(id);
 	return 0;
 }
@@ -328,25 +408,29 @@ int task_free(__u64 *ctx)
 SEC("lsm/task_alloc")
 int task_alloc(__u64 *ctx)
 {
-	__u64 task = ctx[0];
-	__u64 id = domain_of(bpf_get_current_task());
+	__u64 task = address_of(ctx[0]);
+	struct member *parent = member_of(bpf_get_current_task());
 	__u64 stale = domain_of(task); /* task_free could not delete it */
+	struct member child = {};
 	struct domain *d;
 
 	if (stale) {
-		if (bpf_map_delete_elem(&tasks, &task))
+		if (delete_member(task))
 			return -EAGAIN;
 		release(stale);
 	}
-	if (!id)
+	if (!parent)
 		return 0;
-	d = bpf_map_lookup_elem(&domains, &id);
+	child = *parent;
+	d = bpf_map_lookup_elem(&domains, &child.domain);
 	if (!d)
 		return -EAGAIN;
 	__sync_fetch_and_add(&d->users, 1);
-	if (!bpf_map_update_elem(&tasks, &task, &id, BPF_NOEXIST))
+	count_members(task, 1);
+	if (!bpf_map_update_elem(&tasks, &task, &child, BPF_NOEXIST))
 		return 0;
-	release(id);
+	count_members(task, -1);
+	release(child.domain);
 	return -EAGAIN;
 }
 
@@ -360,6 +444,7 @@ static __always_inline int enter(__u64 id, const void *user)
 	__u64 task = bpf_get_current_task();
 	__u64 outer = domain_of(task);
 	struct domain *d, *around = 0;
+	struct member self = {};
 	__u32 zero = 0;
 	__u64 depth = 1;
 
@@ -396,7 +481,12 @@ static __always_inline int enter(__u64 id, const void *user)
 	if (d->parent != outer)
 		return -ESTALE;
 	__sync_fetch_and_add(&d->users, 1);
-	if (bpf_map_update_elem(&tasks, &task, &id, BPF_ANY)) {
+	if (!outer)
+		count_members(task, 1);
+	self.domain = id;
+	if (bpf_map_update_elem(&tasks, &task, &self, BPF_ANY)) {
+		if (!outer)
+			count_members(task, -1);
 		release(id);
 		return -EAGAIN;
 	}
@@ -725,7 +815,7 @@ int ptrace_access_check(__u64 *ctx)
 
 	if (!id || !((__u32)ctx[1] & PTRACE_MODE_ATTACH))
 		return 0;
-	other = domain_of(ctx[0]);
+	other = domain_of(address_of(ctx[0]));
 	for (int i = 0; i < MAX_DEPTH + 1; i++) {
 		if (!other)
 			return -EPERM;
