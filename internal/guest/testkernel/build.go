@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,7 +112,7 @@ func version(source string) (string, error) {
 		return err
 	})
 	fmt.Fprintln(sum, source)
-	return fmt.Sprintf("%x", sum.Sum(nil)), err
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // missingTools are the packages to install.
