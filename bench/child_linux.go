@@ -95,9 +95,6 @@ func childMain(text string) error {
 		if err := pin(j.CPU); err != nil {
 			return err
 		}
-		if j.Kind == kindLoops {
-			_ = beforeOthers()
-		}
 		j.Pinned = true
 		if j.Left == 0 {
 			return again(j)
@@ -121,6 +118,8 @@ func childMain(text string) error {
 		}
 		return fmt.Errorf("exec: %w", syscall.Exec(path, redisServer(j.Port), os.Environ()))
 	}
+	// Not before: who enters a sandbox waits for other threads, which would wait for it.
+	_ = beforeOthers()
 	return (&child{job: j, denies: state.denies(), loops: map[string]loop{}}).serve()
 }
 
@@ -203,8 +202,9 @@ func (s State) options() selector.Options {
 
 // plan is made by the selector, as sockade run has it made.
 func (s State) plan(j job) (plan selector.Plan, err error) {
-	for _, depth := range []engine.Depth{engine.Inquiry, engine.Trial} {
-		plan, err = selector.NewPlan(s.policy(j), selector.Probe(depth), s.options())
+	p := s.policy(j)
+	for _, depth := range selector.Depths(p) {
+		plan, err = selector.NewPlan(p, selector.Probe(depth), s.options())
 		if err == nil {
 			break
 		}

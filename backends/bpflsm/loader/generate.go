@@ -2,4 +2,4 @@
 
 package loader
 
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go@v0.22.0 -go-package loader -output-stem sockade -target bpfel,bpfeb -tags linux -type denial -type policy -type member sockade bpf/sockade.bpf.c -- -O2 -Wall -Werror -mcpu=v2
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go@v0.22.0 -go-package loader -output-stem sockade -target bpfel,bpfeb -tags linux -type denial -type policy sockade bpf/sockade.bpf.c -- -O2 -Wall -Werror -mcpu=v2

@@ -316,6 +316,9 @@ func TestShortLived(t *testing.T) {
 	run := func(n int) {
 		t.Helper()
 		var none bpflsm.Table
+		for i := range none.Cells { // the family is there, and not the type
+			none.Cells[i] = 1
+		}
 		for i := range none.Listed { // the program cannot wait for a page that is not there
 			none.Listed[i] = ^uint32(0)
 		}

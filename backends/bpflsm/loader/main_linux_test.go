@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	testutil.Main(m, testutil.Children{
 		"load until": loadUntil, "unload until": unloadUntil, "enter": enterAndAsk, "stay": stay, "tamper": tamper,
-		"outsider": asNobody, "nest": nest, "spread": spread, "killed": killedInside, "old": oldVersion,
+		"outsider": asNobody, "nest": nest, "spread": spread, "killed": killedInside, "old": oldVersion, "marks": marked,
 	})
 }
 

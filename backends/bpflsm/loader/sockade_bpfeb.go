@@ -45,14 +45,12 @@ type sockadeDomain struct {
 }
 
 type sockadeMarks struct {
-	_       structs.HostLayout
-	Members [16384]uint64
-}
-
-type sockadeMember struct {
-	_       structs.HostLayout
-	Domain  uint64
-	Allowed uint64
+	_  structs.HostLayout
+	Of [16384]struct {
+		_       structs.HostLayout
+		Members uint64
+		Allowed uint64
+	}
 }
 
 type sockadePolicy struct {
@@ -91,7 +89,6 @@ const (
 	sockadeProgTaskPrctl         = "task_prctl"
 	sockadeVarDenialType         = "denial_type"
 	sockadeVarMagic              = "magic"
-	sockadeVarMemberType         = "member_type"
 )
 
 // loadSockade returns the embedded CollectionSpec for sockade.
@@ -171,7 +168,6 @@ type sockadeMapSpecs struct {
 type sockadeVariableSpecs struct {
 	DenialType *ebpf.VariableSpec `ebpf:"denial_type"`
 	Magic      *ebpf.VariableSpec `ebpf:"magic"`
-	MemberType *ebpf.VariableSpec `ebpf:"member_type"`
 }
 
 // sockadeObjects contains all objects after they have been loaded into the kernel.
@@ -221,7 +217,6 @@ func (m *sockadeMaps) Close() error {
 type sockadeVariables struct {
 	DenialType *ebpf.Variable `ebpf:"denial_type"`
 	Magic      *ebpf.Variable `ebpf:"magic"`
-	MemberType *ebpf.Variable `ebpf:"member_type"`
 }
 
 // sockadePrograms contains all programs after they have been loaded into the kernel.

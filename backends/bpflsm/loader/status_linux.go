@@ -85,8 +85,8 @@ func status(version string) (Status, error) {
 		}
 	}
 	in := map[uint64]int{}
-	err = each(filepath.Join(dir, sockadeMapTasks), func(_ uint64, m *sockadeMember) {
-		in[m.Domain]++
+	err = each(filepath.Join(dir, sockadeMapTasks), func(_ uint64, id *uint64) {
+		in[*id]++
 		s.Tasks++
 	})
 	if err != nil {

@@ -71,28 +71,29 @@ struct domain {
 	struct policy policy;
 };
 
-/* The layout is known to backends/bpflsm/loader/status_linux.go. */
-struct member {
-	__u64 domain;
-	/* The last request that was allowed, which it is as long as the task is in the domain. */
-	__u64 allowed;
-};
-
-const struct member *member_type __attribute__((unused)); /* has bpf2go know the type */
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_TASKS);
 	__type(key, __u64); /* struct task_struct * */
-	__type(value, struct member);
+	__type(value, __u64); /* id of a domain */
 } tasks SEC(".maps");
 
-/*
- * How many tasks in domains have an address with the same hash. Counted up before an
- * entry is made and down after it is gone: 0 says that there is none.
- */
+/* What is known of all tasks whose addresses have the same hash. */
+struct mark {
+	/*
+	 * How many of them are in domains. Counted up before an entry is made and down after
+	 * it is gone: 0 says that there is none.
+	 */
+	__u64 members;
+	/*
+	 * The last request that was allowed, and to which of them: see tag(). A task that
+	 * enters a domain or ends takes it away.
+	 */
+	__u64 allowed;
+};
+
 struct marks {
-	__u64 members[1 << MARK_BITS];
+	struct mark of[1 << MARK_BITS];
 };
 
 struct {
@@ -249,42 +250,68 @@ static __always_inline __u64 address_of(__u64 task)
 	return address;
 }
 
-static __always_inline __u64 *mark_of(__u64 task)
+/* A multiplication by an odd number loses nothing: no two addresses have one product. */
+#define HASH(task) ((task) * 0x9e3779b97f4a7c15)
+
+static __always_inline struct mark *mark_of(__u64 task)
 {
 	__u32 zero = 0;
 	struct marks *m = bpf_map_lookup_elem(&marks, &zero);
 
-	return m ? &m->members[task * 0x9e3779b97f4a7c15 >> (64 - MARK_BITS)] : 0;
+	return m ? &m->of[HASH(task) >> (64 - MARK_BITS)] : 0;
+}
+
+/*
+ * A task and a request in one word, so that nobody sees half of another's, or 0 if they do
+ * not fit. The upper bits of the product are the place of the mark, its lower 6 are 0, as
+ * tasks are in cache lines of their own; in those 20 is the request. So a mark has the tag
+ * of one task and one request only.
+ */
+static __always_inline __u64 tag(__u64 task, __u32 family, __u32 type, __u32 protocol)
+{
+	if (HASH(task) & 63 || family > 63 || type > 15 || protocol > 511)
+		return 0;
+	return HASH(task) << MARK_BITS | 1 << 19 | family << 13 | type << 9 | protocol;
 }
 
 static __always_inline void count_members(__u64 task, __s64 more)
 {
-	__u64 *mark = mark_of(task);
+	struct mark *mark = mark_of(task);
 
 	if (mark)
-		__sync_fetch_and_add(mark, more);
+		__sync_fetch_and_add(&mark->members, more);
 }
 
-static __always_inline struct member *member_of(__u64 task)
+/* What a task was allowed before need not be allowed any more. */
+static __always_inline void forget(__u64 task)
 {
-	__u64 *mark = mark_of(task);
+	struct mark *mark = mark_of(task);
 
-	if (mark && !*mark)
-		return 0;
-	return bpf_map_lookup_elem(&tasks, &task);
+	if (mark)
+		mark->allowed = 0;
+}
+
+static __always_inline __u64 lookup_domain(__u64 task)
+{
+	__u64 *id = bpf_map_lookup_elem(&tasks, &task);
+
+	return id ? *id : 0;
 }
 
 static __always_inline __u64 domain_of(__u64 task)
 {
-	struct member *m = member_of(task);
+	struct mark *mark = mark_of(task);
 
-	return m ? m->domain : 0;
+	if (mark && !mark->members)
+		return 0;
+	return lookup_domain(task);
 }
 
 static __always_inline long delete_member(__u64 task)
 {
 	long err = bpf_map_delete_elem(&tasks, &task);
 
+	forget(task);
 	if (!err)
 		count_members(task, -1);
 	return err;
@@ -354,22 +381,24 @@ static __always_inline int decide(__u64 id, __s32 family, __s32 type, __s32 prot
 SEC("lsm/socket_create")
 int socket_create(__u64 *ctx)
 {
-	struct member *m;
-	__u64 request;
+	__u64 task = bpf_get_current_task();
+	struct mark *mark = mark_of(task);
+	__u64 id, this;
 	int err;
 
-	if ((int)ctx[3]) /* kern: the kernel's own socket */
+	if (!mark)
+		return -EACCES; /* for the verifier */
+	if (!mark->members || (int)ctx[3]) /* kern: the kernel's own socket */
 		return 0;
-	m = member_of(bpf_get_current_task());
-	if (!m)
+	this = tag(task, ctx[0], ctx[1], ctx[2]);
+	if (this && mark->allowed == this)
 		return 0;
-	/* No valid family or type has more bits. */
-	request = 1ull << 63 | (ctx[0] & 0x7fff) << 48 | (ctx[1] & 0xffff) << 32 | (__u32)ctx[2];
-	if (m->allowed == request)
+	id = lookup_domain(task);
+	if (!id)
 		return 0;
-	err = decide(m->domain, ctx[0], ctx[1], ctx[2]);
+	err = decide(id, ctx[0], ctx[1], ctx[2]);
 	if (!err)
-		m->allowed = request;
+		mark->allowed = this;
 	return err;
 }
 
@@ -409,9 +438,8 @@ SEC("lsm/task_alloc")
 int task_alloc(__u64 *ctx)
 {
 	__u64 task = address_of(ctx[0]);
-	struct member *parent = member_of(bpf_get_current_task());
+	__u64 id = domain_of(bpf_get_current_task());
 	__u64 stale = domain_of(task); /* task_free could not delete it */
-	struct member child = {};
 	struct domain *d;
 
 	if (stale) {
@@ -419,18 +447,17 @@ int task_alloc(__u64 *ctx)
 			return -EAGAIN;
 		release(stale);
 	}
-	if (!parent)
+	if (!id)
 		return 0;
-	child = *parent;
-	d = bpf_map_lookup_elem(&domains, &child.domain);
+	d = bpf_map_lookup_elem(&domains, &id);
 	if (!d)
 		return -EAGAIN;
 	__sync_fetch_and_add(&d->users, 1);
 	count_members(task, 1);
-	if (!bpf_map_update_elem(&tasks, &task, &child, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&tasks, &task, &id, BPF_NOEXIST))
 		return 0;
 	count_members(task, -1);
-	release(child.domain);
+	release(id);
 	return -EAGAIN;
 }
 
@@ -444,7 +471,6 @@ static __always_inline int enter(__u64 id, const void *user)
 	__u64 task = bpf_get_current_task();
 	__u64 outer = domain_of(task);
 	struct domain *d, *around = 0;
-	struct member self = {};
 	__u32 zero = 0;
 	__u64 depth = 1;
 
@@ -483,13 +509,13 @@ static __always_inline int enter(__u64 id, const void *user)
 	__sync_fetch_and_add(&d->users, 1);
 	if (!outer)
 		count_members(task, 1);
-	self.domain = id;
-	if (bpf_map_update_elem(&tasks, &task, &self, BPF_ANY)) {
+	if (bpf_map_update_elem(&tasks, &task, &id, BPF_ANY)) {
 		if (!outer)
 			count_members(task, -1);
 		release(id);
 		return -EAGAIN;
 	}
+	forget(task);
 	release(outer);
 	return 0;
 }
