@@ -138,8 +138,11 @@ func nests([]byte) (any, error) {
 	for n := range most + 1 {
 		l, err := New().Prepare(p, s)
 		if n == most {
+			if err == nil && runtime.GOARCH != "amd64" { // the trial was on a thread without domains
+				err = l.Enforce(engine.Thread)
+			}
 			if err == nil || !strings.Contains(err.Error(), "16 domains") {
-				return nil, fmt.Errorf("domain %d: %v", n+1, err)
+				return nil, fmt.Errorf("domain %d: error %w, which should name the limit", n+1, err)
 			}
 			break
 		}
@@ -150,7 +153,7 @@ func nests([]byte) (any, error) {
 			return nil, fmt.Errorf("domain %d: %w", n+1, err)
 		}
 		if errno := denied(); errno != unix.EACCES {
-			return nil, fmt.Errorf("in domain %d a denied call gives %v", n+1, errno)
+			return nil, fmt.Errorf("in domain %d a denied call gives %w", n+1, errno)
 		}
 	}
 	return nil, nil

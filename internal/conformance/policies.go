@@ -19,14 +19,14 @@ type Case struct {
 }
 
 // withEACCES is the case for a backend that knows no other errno.
-func (k Case) withEACCES() Case {
-	k.Name, k.Policy.DenyErrno = strings.TrimSuffix(k.Name, " (unsupported)")+" (eacces)", engine.DenyEACCES
-	if k.Outer != nil {
-		outer := *k.Outer
+func (c Case) withEACCES() Case {
+	c.Name, c.Policy.DenyErrno = strings.TrimSuffix(c.Name, " (unsupported)")+" (eacces)", engine.DenyEACCES
+	if c.Outer != nil {
+		outer := *c.Outer
 		outer.DenyErrno = engine.DenyEACCES
-		k.Outer = &outer
+		c.Outer = &outer
 	}
-	return k
+	return c
 }
 
 // Cases returns the reference policies. Those with random rules follow from

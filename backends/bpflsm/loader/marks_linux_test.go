@@ -70,7 +70,7 @@ func marked([]byte) (any, error) {
 						want = 0
 					}
 					if got := sys.TrySocket(f, unix.SOCK_DGRAM, 0); err == nil && got != want {
-						err = fmt.Errorf("thread %d, which is for family %d, gets %v for family %d", n, mine, got, f)
+						err = fmt.Errorf("thread %d, which is for family %d, gets %w for family %d", n, mine, got, f)
 					}
 				}
 				runtime.Gosched()
