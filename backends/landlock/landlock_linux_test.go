@@ -219,10 +219,10 @@ func restricts(arg []byte) (any, error) {
 		others += got[unix.EINVAL]
 	}
 	if others != threads {
-		return nil, fmt.Errorf("other threads got %v, all should have got %v", got, want)
+		return nil, fmt.Errorf("other threads got %v, all should have got %w", got, want)
 	}
 	if errno := denied(); errno != unix.EACCES {
-		return nil, fmt.Errorf("the calling thread got %v", errno)
+		return nil, fmt.Errorf("the calling thread got %w", errno)
 	}
 	return nil, l.Close()
 }

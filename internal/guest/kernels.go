@@ -14,6 +14,9 @@ type Kernel struct {
 	Suite, Line, Arch string
 }
 
+// HasPorts tells whether its Landlock has rules for ports (Linux 6.7).
+func (k Kernel) HasPorts() bool { return k.Line != "5.10" && k.Line != "6.1" }
+
 func (k Kernel) String() string { return k.Line + " " + k.Arch }
 
 // Kernels are those that users have, from the oldest that Sockade supports on.

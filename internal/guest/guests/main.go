@@ -167,6 +167,9 @@ func (o options) machines(ctx context.Context) ([]machine, error) {
 				Machine: guest.Machine{Arch: k.Arch, Kernel: image, Cmdline: modules},
 				name:    k.String(), outer: k == guest.Kernels[0] || k == guest.Newest, backends: "seccomp,bpflsm",
 			}
+			if k.HasPorts() {
+				m.backends = "landlock," + m.backends
+			}
 			out = append(out, m)
 			if m.outer {
 				for _, m.Cmdline = range without {

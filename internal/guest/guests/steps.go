@@ -136,7 +136,7 @@ func (o options) steps(m machine) []job.Step {
 		name, oneIn string
 		uid         uint32
 		backends    string // that have to work
-	}{{"root", oneIn(m.Arch), 0, m.backends}, {"nobody", "397", nobody, "seccomp"}} {
+	}{{"root", oneIn(m.Arch), 0, m.backends}, {"nobody", "397", nobody, strings.TrimSuffix(m.backends, ",bpflsm")}} {
 		if o.run == "" && m.only == "" {
 			steps = append(steps, job.Step{
 				Name: "verify as " + user.name, UID: user.uid, Seconds: stepSeconds,
@@ -165,8 +165,8 @@ func (o options) steps(m machine) []job.Step {
 			case m.only != "":
 				skip = "TestMemory"
 			}
-			if p.rules && m.rules != "" {
-				s.Env[0] += "," + testkernel.Capability(m.rules)
+			if m.rules != "" {
+				s.Env[0] += ",landlock-sockets," + testkernel.Capability(m.rules)
 			}
 			if skip != "" {
 				s.Argv = append(s.Argv, "-test.skip", skip)
