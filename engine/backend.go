@@ -103,6 +103,13 @@ const (
 	FindingReceive    = "fds-receive"
 )
 
+// UnseenTraced is what every mechanism that asks at the kernel's own hooks does not see.
+var UnseenTraced = Finding{
+	ID: FindingProcMem, What: "processes outside that the command traces already, or whose /proc/PID/mem it has open",
+	Why: "the kernel asks about power over a process when it is taken",
+	Fix: "start the command from a program that traces no other, such as a shell",
+}
+
 // Coverage is what one backend does with one policy.
 type Coverage struct {
 	// Covers names the parts of the policy that are enforced.

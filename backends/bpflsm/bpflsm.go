@@ -61,7 +61,7 @@ func (backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if p.All {
 		return c
 	}
-	c.Unseen = append(c.Unseen, unseenTraced)
+	c.Unseen = append(c.Unseen, engine.UnseenTraced)
 	if p.FDs.Receive == engine.ReceivePolicy {
 		c.Covers = append(c.Covers, "received sockets by family, type and protocol")
 		c.Unseen = append(c.Unseen, unseenSent)
@@ -81,11 +81,6 @@ func (backend) Prepare(p engine.Policy, _ engine.Support) (engine.Layer, error) 
 // What the programs do not do as a policy says. docs/limits.md has the same list for
 // readers.
 var (
-	unseenTraced = engine.Finding{
-		ID: engine.FindingProcMem, What: "processes outside that the command traces already, or whose /proc/PID/mem it has open",
-		Why: "the kernel asks about power over a process when it is taken",
-		Fix: "start the command from a program that traces no other, such as a shell",
-	}
 	unseenSent = engine.Finding{
 		ID: engine.FindingReceive, What: "sockets that a process outside puts into an io_uring of the command (IORING_MSG_SEND_FD)",
 		Why: "the kernel asks about received files, and not about these",

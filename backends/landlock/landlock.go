@@ -56,7 +56,7 @@ func (backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 	if p.FDs.Receive == engine.ReceivePolicy {
 		c.Gaps = append(c.Gaps, gapReceive)
 	}
-	c.Unseen = append(c.Unseen, unseenTraced)
+	c.Unseen = append(c.Unseen, engine.UnseenTraced)
 	return c
 }
 
@@ -128,10 +128,5 @@ var (
 		ID: engine.FindingReceive, What: "sockets that are received over UNIX sockets",
 		Why: "Landlock is not asked about received files",
 		Fix: `set [fds] receive = "any", or use the bpflsm backend`,
-	}
-	unseenTraced = engine.Finding{
-		ID: engine.FindingProcMem, What: "processes outside that the command traces already, or whose /proc/PID/mem it has open",
-		Why: "the kernel asks about power over a process when it is taken",
-		Fix: "start the command from a program that traces no other, such as a shell",
 	}
 )
