@@ -35,6 +35,9 @@ const (
 	// Inquiry asks the kernel. It takes a tenth of the time and is for a caller
 	// that tries at once what it then enforces.
 	Inquiry
+	// PortInquiry is one for a policy about ports: what the kernel's rules about them do
+	// cannot be asked, and is tried.
+	PortInquiry
 )
 
 // Scope says whom Layer.Enforce restricts.

@@ -41,11 +41,10 @@ func planHere(p engine.Policy, o Options, keep func([]Candidate) []Candidate) (p
 	return plan, err
 }
 
-// Depths are the probes to plan by, until one leaves no gap. What rules about ports do
-// is not to be had by asking.
+// Depths are the probes to plan by, until one leaves no gap.
 func Depths(p engine.Policy) []engine.Depth {
 	if p.Ports.Restricted() {
-		return []engine.Depth{engine.Trial}
+		return []engine.Depth{engine.PortInquiry, engine.Trial}
 	}
 	return []engine.Depth{engine.Inquiry, engine.Trial}
 }

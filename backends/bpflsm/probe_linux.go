@@ -37,7 +37,7 @@ func find(d engine.Depth) (proof string, err error) {
 	}
 	lock, err := lockPins()
 	if errors.Is(err, errNotLoaded) {
-		if d == engine.Inquiry {
+		if d != engine.Trial {
 			return "", err
 		}
 		const tried = "the programs were loaded for a moment, and a domain in a task of its own decided socket(2) calls by their protocol"

@@ -37,7 +37,7 @@ func find(d engine.Depth) (engine.Support, error) {
 	switch dialect, why := findDialect(d, size, afMax); {
 	case dialect == nil:
 		proof = append(proof, "no socket rules: "+why)
-	case d == engine.Inquiry:
+	case d != engine.Trial:
 		s.Features = append(s.Features, dialect.feature())
 		proof = append(proof, "the kernel takes socket rules in dialect "+dialect.name)
 	default:
@@ -156,7 +156,7 @@ func (d dialect) try(depth engine.Depth, size int, afMax int32) error {
 		{ruleSocket, d.rule(unix.AF_UNIX, unix.SOCK_STREAM, tryAllowed)},
 		{ruleSocket, d.rule(unix.AF_UNIX, unix.SOCK_DGRAM, anyValue)},
 	}}
-	if depth == engine.Inquiry {
+	if depth != engine.Trial {
 		fd, err := build(some)
 		if err == nil {
 			_ = unix.Close(fd)
@@ -233,7 +233,7 @@ func findPorts(d engine.Depth, size int) (features []engine.Feature, proof []str
 		}
 		_ = unix.Close(fd)
 		text := "the kernel takes rules for " + p.name + " ports"
-		if d == engine.Trial {
+		if d != engine.Inquiry {
 			switch shown, err := tryBind(p.bind, p.typ, size); {
 			case err != nil:
 				proof = append(proof, fmt.Sprintf("no rules for %s ports that work: %v", p.name, err))

@@ -21,7 +21,7 @@ const (
 
 func probe(d engine.Depth) engine.Support {
 	find, proof := tryFilter, "a filter in a task of its own decided a socket(2) call by its argument"
-	if d == engine.Inquiry {
+	if d != engine.Trial {
 		find, proof = askFilter, "the kernel takes filters"
 	}
 	if err := find(); err != nil {
@@ -49,7 +49,7 @@ func probe(d engine.Depth) engine.Support {
 // ringFilters tells whether io_uring has filters here. A trial makes two requests
 // that differ in the protocol, of which the filter allows one.
 func ringFilters(d engine.Depth, l engine.Limits) bool {
-	if d == engine.Inquiry {
+	if d != engine.Trial {
 		return sys.HasRingFilter()
 	}
 	var b cbpf.Builder
