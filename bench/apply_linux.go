@@ -20,7 +20,7 @@ func apply(s State, j job) error {
 	policy := s.policy(j)
 	if j.Left > 0 { // the steps one by one
 		start := time.Now()
-		candidates := selector.Probe(engine.Inquiry)
+		candidates := selector.Probe(selector.Depths(policy)[0])
 		c.InquireNS = int64(time.Since(start))
 		start = time.Now()
 		if _, err := selector.NewPlan(policy, candidates, s.options()); err != nil {
