@@ -46,9 +46,11 @@ func (backend) Assess(p engine.Policy, s engine.Support) engine.Coverage {
 			c.Gaps = append(c.Gaps, gapErrno)
 		}
 	}
-	c.Gaps = append(c.Gaps, portGaps(p.Ports, s)...)
-	if handled, _ := compilePorts(p.Ports); handled&rightsOf(s) != 0 {
-		c.Covers = append(c.Covers, strings.Join(rightNames(handled&rightsOf(s)), ", ")+" ports")
+	if p.Ports.Restricted() {
+		c.Gaps = append(c.Gaps, portGaps(p.Ports, s)...)
+		if handled, _ := compilePorts(p.Ports); handled&rightsOf(s) != 0 {
+			c.Covers = append(c.Covers, strings.Join(rightNames(handled&rightsOf(s)), ", ")+" ports")
+		}
 	}
 	if p.All {
 		return c
