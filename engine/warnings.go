@@ -38,6 +38,25 @@ func (p Policy) Warnings() []Finding {
 	}}
 }
 
+// Unseen are ways around [Ports] that no mechanism is asked about, whatever enforces it.
+func (p Policy) Unseen() (out []Finding) {
+	if !p.Ports.BindTCP.All() {
+		out = append(out, Finding{
+			ID: "tcp-listen", What: "the port of a TCP socket that listens without a bind(2)",
+			Why: "listen(2) takes one from the ephemeral range, and nobody is asked about it as a bind",
+			Fix: "do not rely on bind_tcp to keep a program from listening: leave tcp out of what is allowed",
+		})
+	}
+	if !p.Ports.BindTCP.All() || !p.Ports.ConnectTCP.All() {
+		out = append(out, Finding{
+			ID: "tcp-smc", What: `the ports of a TCP socket that setsockopt(TCP_ULP, "smc") turns into an SMC socket`,
+			Why: "rules are about TCP, and it is none any more",
+			Fix: "keep the kernel module smc from being loaded",
+		})
+	}
+	return out
+}
+
 // withoutPorts names the sockets of a family and type that are neither TCP nor UDP.
 func (a Allowed) withoutPorts() (names []string) {
 	var ports []int32

@@ -33,7 +33,18 @@ func TestWarnings(t *testing.T) {
 		if len(p.Warnings()) > 0 {
 			t.Errorf("%s: a warning with all ports", allow)
 		}
+		if len(p.Unseen()) > 0 {
+			t.Errorf("%s: %+v unseen with all ports", allow, p.Unseen())
+		}
 		p.Ports.ConnectTCP = some
+		if u := p.Unseen(); len(u) != 1 || u[0].ID != "tcp-smc" {
+			t.Errorf("%s: connect_tcp has %+v unseen", allow, u)
+		}
+		q := p
+		q.Ports.BindTCP = PortSet{}
+		if u := q.Unseen(); len(u) != 2 || u[0].ID != "tcp-listen" {
+			t.Errorf("%s: bind_tcp has %+v unseen", allow, u)
+		}
 		w := p.Warnings()
 		if len(w) == 0 != (want == "") || len(w) > 0 && !strings.Contains(w[0].What, ": "+want) {
 			t.Errorf("%s: %+v, want %q", allow, w, want)

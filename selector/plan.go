@@ -95,7 +95,7 @@ func NewPlan(p engine.Policy, candidates []Candidate, o Options) (Plan, error) {
 	})
 	merged := merge(layers)
 	plan := Plan{
-		Layers: []Layer{}, Gaps: nonNil(merged.Gaps), Narrowings: nonNil(merged.Narrowings), Unseen: nonNil(merged.Unseen),
+		Layers: []Layer{}, Gaps: nonNil(merged.Gaps), Narrowings: nonNil(merged.Narrowings), Unseen: nonNil(slices.Concat(merged.Unseen, p.Unseen())),
 		Warnings: nonNil(p.Warnings()),
 		Rejected: reject(candidates, usable, layers, o), policy: p,
 	}

@@ -92,8 +92,8 @@ func TestNewPlan(t *testing.T) {
 			layers:     "seccomp", narrowings: "io_uring", unseen: "proc-mem", rejected: "landlock: would leave a gap: what of ports",
 		}, {
 			name:       "one that is not available says why",
-			candidates: []selector.Candidate{missing("landlock", "not built yet"), there("seccomp", "", "", "")},
-			layers:     "seccomp", rejected: "landlock: not built yet",
+			candidates: []selector.Candidate{missing("landlock", "too old a kernel"), there("seccomp", "", "", "")},
+			layers:     "seccomp", rejected: "landlock: too old a kernel",
 		}, {
 			name:       "strict refuses a gap and shows the whole plan",
 			candidates: []selector.Candidate{there("seccomp", "ports", "io_uring", "")},
@@ -227,7 +227,7 @@ func TestNewPlan(t *testing.T) {
 }
 
 func TestNewPlanErrors(t *testing.T) {
-	candidates := []selector.Candidate{missing("landlock", "not built yet"), there("seccomp", "", "", "")}
+	candidates := []selector.Candidate{missing("landlock", "too old a kernel"), there("seccomp", "", "", "")}
 	for _, tt := range []struct {
 		name    string
 		policy  engine.Policy
@@ -235,8 +235,8 @@ func TestNewPlanErrors(t *testing.T) {
 		want    []string
 	}{
 		{"unknown backend", engine.Policy{}, selector.Options{Backends: []string{"apparmor"}}, []string{`"apparmor"`, "auto, landlock, seccomp"}},
-		{"unavailable backend", engine.Policy{}, selector.Options{Backends: []string{"landlock"}}, []string{"landlock is not available", "not built yet"}},
-		{"unavailable backend, best effort", engine.Policy{}, selector.Options{Backends: []string{"landlock"}, BestEffort: true}, []string{"not built yet"}},
+		{"unavailable backend", engine.Policy{}, selector.Options{Backends: []string{"landlock"}}, []string{"landlock is not available", "too old a kernel"}},
+		{"unavailable backend, best effort", engine.Policy{}, selector.Options{Backends: []string{"landlock"}, BestEffort: true}, []string{"too old a kernel"}},
 		{"policy that no parser made", engine.Policy{Rules: []engine.Rule{{Family: -7}}}, selector.Options{}, []string{"-7"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
