@@ -14,13 +14,8 @@ import (
 	"github.com/sockade/sockade/internal/sys"
 )
 
-const flagTSync = 1 << 3 // LANDLOCK_RESTRICT_SELF_TSYNC, ABI 8
-
 // layer is a ruleset in the kernel; fd is -1 for a policy that needs none.
-type layer struct {
-	fd    int
-	tsync bool
-}
+type layer struct{ fd int }
 
 func prepare(p engine.Policy, s engine.Support) (engine.Layer, error) {
 	r := compile(p, dialectOf(s), rightsOf(s), attrSize())
@@ -42,7 +37,7 @@ func prepare(p engine.Policy, s engine.Support) (engine.Layer, error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return layer{fd, s.Has(TSync)}, nil
+	return layer{fd}, nil
 }
 
 // Close implements [engine.Layer].
@@ -68,13 +63,11 @@ func (l layer) Enforce(scope engine.Scope) error {
 	return explain("the calling thread", sys.LandlockRestrict(l.fd, 0))
 }
 
-func (l layer) enforceProcess() (err error) {
-	if l.tsync {
-		// From a thread that ends: where the kernel refuses no_new_privs goes with it.
-		sys.OnThrowawayThread(func() { err = sys.LandlockRestrict(l.fd, flagTSync) })
-		return err
-	}
-	// Every thread makes the same call with the same result, see prepare.
+// enforceProcess has every thread make the same calls, with the same result, see prepare.
+// The kernel's own way (LANDLOCK_RESTRICT_SELF_TSYNC, ABI 8) gives all threads the domain
+// of one (landlock_cred_copy in security/landlock/tsync.c): one that had a stricter domain
+// of its own would lose it.
+func (l layer) enforceProcess() error {
 	if _, _, errno := psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
 		return &sys.NoNewPrivsError{Errno: errno}
 	}

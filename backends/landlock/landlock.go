@@ -15,8 +15,6 @@ const (
 	TCPPorts engine.Feature = "tcp-ports"
 	// UDPPorts are rules for the ports of UDP (ABI 10).
 	UDPPorts engine.Feature = "udp-ports"
-	// TSync is the kernel's own way to restrict all threads (ABI 8).
-	TSync engine.Feature = "tsync"
 )
 
 type backend struct{}

@@ -4,6 +4,7 @@ package landlock
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	conformance.Main([]engine.Backend{New()})
-	testutil.Main(m, testutil.Children{"nests": nests, "restricts": restricts, "naive": naive})
+	testutil.Main(m, testutil.Children{"nests": nests, "restricts": restricts, "naive": naive, "stricter": stricter})
 }
 
 // need skips where there is no Landlock that is of use.
@@ -159,15 +160,52 @@ func nests([]byte) (any, error) {
 	return nil, nil
 }
 
-// TestRestrict restricts all threads of a process, by the kernel's own means and by
-// calls on each of them, and only the calling one.
+// TestStricterThreads: threads that have a domain of their own keep it when the process is
+// restricted, also the one that restricts it.
+func TestStricterThreads(t *testing.T) {
+	need(t)
+	testutil.InChild(t, testutil.Child{Name: "stricter"}, nil)
+}
+
+func stricter([]byte) (any, error) {
+	runtime.LockOSThread()
+	s := New().Probe(engine.Trial)
+	enforce := func(p engine.Ports, scope engine.Scope) error {
+		l, err := New().Prepare(engine.Policy{All: true, Ports: p}, s)
+		if err != nil {
+			return err
+		}
+		return errors.Join(l.Enforce(scope), l.Close())
+	}
+	bind := func() unix.Errno {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			panic(err)
+		}
+		defer unix.Close(fd)
+		return sys.Bind(fd, []byte{unix.AF_INET, 15: 0})
+	}
+	own := engine.Ports{BindTCP: engine.PortSet{}}
+	begun, restricted, got := make(chan error), make(chan bool), make(chan unix.Errno)
+	go func() {
+		runtime.LockOSThread() // and ends with it
+		begun <- enforce(own, engine.Thread)
+		<-restricted
+		got <- bind()
+	}()
+	err := errors.Join(<-begun, enforce(own, engine.Thread), enforce(engine.Ports{ConnectTCP: engine.PortSet{}}, engine.Process))
+	close(restricted)
+	if other, mine := <-got, bind(); err != nil || other != unix.EACCES || mine != unix.EACCES {
+		return nil, fmt.Errorf("%w; afterwards the other thread gets %w and the calling one %w", err, other, mine)
+	}
+	return nil, nil
+}
+
+// TestRestrict restricts all threads of a process, and only the calling one.
 func TestRestrict(t *testing.T) {
-	s := need(t)
-	for _, way := range []string{"process", "process, each thread", "thread"} {
+	need(t)
+	for _, way := range []string{"process", "thread"} {
 		t.Run(way, func(t *testing.T) {
-			if way == "process" && !s.Has(TSync) {
-				testutil.Need(t, "landlock-tsync", "this kernel's Landlock restricts one thread at a time", "boot Linux 7.0 or later")
-			}
 			testutil.InChild(t, testutil.Child{Name: "restricts", Arg: way}, nil)
 		})
 	}
@@ -194,13 +232,9 @@ func restricts(arg []byte) (any, error) {
 	for range threads {
 		<-begun
 	}
-	prepared, err := New().Prepare(p, s)
+	l, err := New().Prepare(p, s)
 	if err != nil {
 		return nil, err
-	}
-	l := prepared.(layer)
-	if way == "process, each thread" {
-		l.tsync = false
 	}
 	scope, want := engine.Process, unix.EACCES
 	if way == "thread" {

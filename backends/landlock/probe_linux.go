@@ -50,9 +50,6 @@ func find(d engine.Depth) (engine.Support, error) {
 	if len(s.Features) == 0 {
 		return s, fmt.Errorf("ABI %d: %s: use another backend", abi, strings.Join(proof, "; "))
 	}
-	if hasTSync() {
-		s.Features = append(s.Features, TSync)
-	}
 	s.Proof = fmt.Sprintf("%s (ABI %d)", strings.Join(proof, "; "), abi)
 	if !exact {
 		s.Proof += "; AF_MAX and SOCK_MAX are assumed: an outer sandbox hides them"
@@ -305,11 +302,4 @@ func seesFastOpen(size int) bool {
 		uintptr(fd), 0, 0, unix.MSG_FASTOPEN | unix.MSG_DONTWAIT, sys.Pointer(&anyPort{family: unix.AF_INET6}), unix.SizeofSockaddrInet6,
 	}}}
 	return within(r, calls) == nil && calls[0].Errno() == unix.EINVAL
-}
-
-// hasTSync tells whether the kernel knows LANDLOCK_RESTRICT_SELF_TSYNC: it looks at the
-// flags before the descriptor.
-func hasTSync() bool {
-	_, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ^uintptr(0), flagTSync, 0)
-	return errno == unix.EBADF
 }
